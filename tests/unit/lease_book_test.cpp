@@ -1,0 +1,113 @@
+// Who holds a device, from the first call to the end of the linger.
+// Time is made up: seconds since a start that is not the clock's zero.
+#include "core/lease_book.hpp"
+
+#include <gtest/gtest.h>
+
+namespace bleconnd {
+namespace {
+
+LeaseBook::Time at(int seconds) {
+  return LeaseBook::Time{} + std::chrono::hours{1} + std::chrono::seconds{seconds};
+}
+const Caller kAnna{":1.1", 1000}, kAnnaAgain{":1.2", 1000}, kBert{":1.3", 1001}, kRoot{":1.4", 0};
+
+TEST(LeaseBook, OneLeaseACallerHoweverOftenItCalls) {
+  LeaseBook book;
+  EXPECT_TRUE(book.empty());
+  book.take(kAnna, "first");
+  book.take(kAnna, "");
+  book.take(kBert, "");
+  EXPECT_EQ(book.size(), 2U);
+  EXPECT_EQ(book.all().front().label, "first") << "an empty label does not erase one";
+  book.take(kAnna, "second");
+  EXPECT_EQ(book.all().front().label, "second");
+  EXPECT_TRUE(book.holds(kAnna.name));
+  EXPECT_FALSE(book.holds(kAnnaAgain.name)) << "a lease is a bus name's, not a user's";
+}
+
+TEST(LeaseBook, EndsWithoutLinger) {
+  LeaseBook book;
+  book.take(kAnna, "");
+  EXPECT_FALSE(book.end(kBert.name));
+  EXPECT_TRUE(book.end(kAnna.name));
+  EXPECT_FALSE(book.end(kAnna.name));
+  EXPECT_TRUE(book.empty());
+}
+
+TEST(LeaseBook, LingersWhenTheCallerLeaves) {
+  LeaseBook book;
+  book.take(kAnna, "");
+  book.take(kBert, "");
+  EXPECT_FALSE(book.left(kRoot.name, at(0), at(30))) << "never held one";
+  EXPECT_TRUE(book.left(kAnna.name, at(0), at(30)));
+  EXPECT_FALSE(book.holds(kAnna.name));
+  EXPECT_FALSE(book.only_lingering());
+  EXPECT_TRUE(book.left(kBert.name, at(5), at(20)));
+  EXPECT_TRUE(book.only_lingering());
+  EXPECT_EQ(book.next_expiry(), at(20)) << "the earliest";
+
+  EXPECT_FALSE(book.expire(at(19)));
+  EXPECT_TRUE(book.expire(at(20)));
+  EXPECT_EQ(book.next_expiry(), at(30));
+  EXPECT_TRUE(book.expire(at(31)));
+  EXPECT_TRUE(book.empty());
+  EXPECT_FALSE(book.next_expiry());
+  EXPECT_FALSE(book.expire(at(99)));
+}
+
+TEST(LeaseBook, NoLingerNoLease) {
+  LeaseBook book;
+  book.take(kAnna, "");
+  EXPECT_TRUE(book.left(kAnna.name, at(0), at(0)));
+  EXPECT_TRUE(book.empty());
+}
+
+TEST(LeaseBook, ANewCallTakesOverWhatLingers) {
+  LeaseBook book;
+  book.take(kAnna, "");
+  book.left(kAnna.name, at(0), at(30));
+  book.take(kBert, "");
+  EXPECT_EQ(book.size(), 1U);
+  EXPECT_FALSE(book.next_expiry());
+  EXPECT_TRUE(book.holds(kBert.name));
+}
+
+TEST(LeaseBook, ReleasesTheOwnLeaseFirstThenALingeringOneOfTheUser) {
+  struct Row {
+    const char* what;
+    Caller caller;
+    bool released;
+  };
+  for (const auto& row : {Row{"of the same user", kAnnaAgain, true}, Row{"of another user", kBert, false},
+                          Row{"root may release anybody's", kRoot, true}}) {
+    LeaseBook book;
+    book.take(kAnna, "");
+    EXPECT_FALSE(book.release(row.caller)) << "not while its holder is there: " << row.what;
+    book.left(kAnna.name, at(0), at(30));
+    EXPECT_EQ(book.release(row.caller), row.released) << row.what;
+    EXPECT_EQ(book.empty(), row.released) << row.what;
+  }
+
+  LeaseBook book;
+  book.take(kAnna, "");
+  book.take(kAnnaAgain, "");
+  book.left(kAnna.name, at(0), at(30));
+  EXPECT_TRUE(book.release(kAnnaAgain));
+  EXPECT_TRUE(book.only_lingering()) << "the own one went, the lingering one stays";
+  EXPECT_TRUE(book.release(kAnnaAgain));
+  EXPECT_FALSE(book.release(kAnnaAgain));
+}
+
+TEST(LeaseBook, ClearEndsAll) {
+  LeaseBook book;
+  book.take(kAnna, "");
+  book.take(kBert, "");
+  book.left(kBert.name, at(0), at(30));
+  book.clear();
+  EXPECT_TRUE(book.empty());
+  EXPECT_TRUE(book.only_lingering());
+}
+
+}  // namespace
+}  // namespace bleconnd
