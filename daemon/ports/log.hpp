@@ -1,0 +1,25 @@
+// Where the daemon says what it does. Foreign text (from the air, from callers, from BlueZ) is made printable() by who writes the line.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace bleconnd {
+
+enum class LogLevel : std::uint8_t { error = 3, warning = 4, notice = 5, info = 6, debug = 7 };  // as syslog(3)
+
+// Fields of a journal entry: BT_ADDRESS=, BT_ADAPTER=, BT_ATTEMPT=, BT_ERROR=. Empty ones and 0 are left out.
+struct LogFields {
+  std::string address{};
+  std::string adapter{};
+  std::uint32_t attempt = 0;
+  std::string error{};
+};
+
+class Log {
+ public:
+  virtual ~Log() = default;
+  virtual void write(LogLevel level, std::string_view text, const LogFields& fields = {}) const = 0;
+};
+
+}  // namespace bleconnd
