@@ -84,14 +84,8 @@ int on_attempt_failed(sd_bus_message* message, void* userdata, sd_bus_error*) {
   if (sd_bus_message_read(message, "uussst", &attempt, &most, &error, &token, &sentence, &retry_usec) < 0)
     return 0;
 
-  // The sentence usually begins with the token and holds the count; what it lacks is added.
-  const std::string count = "failure " + std::to_string(attempt) + " of " + std::to_string(most);
-  const std::string_view said = sentence;
-  std::string text = "failed: ";
-  if (!said.starts_with(token)) text += printable(token) + ": ";
-  text += printable(said);
-  if (said.find(count) == std::string_view::npos) text += " (" + count + ")";
-  if (attempt < most) {
+  std::string text = "attempt " + std::to_string(attempt) + " failed: " + printable(sentence);
+  if (retry_usec > 0) {
     char next[64];
     std::snprintf(next, sizeof next, "; next try in %.2f s", static_cast<double>(retry_usec) / 1e6);
     text += next;

@@ -1,0 +1,89 @@
+// bleconnd: puts the parts together and runs the loop. Objects first, then the name, then READY=1; BlueZ is
+// looked at after that.
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdlib>
+
+#include "procedures/radio.hpp"
+#include "service/root_object.hpp"
+#include "system/bluez_bus.hpp"
+#include "system/client_watch.hpp"
+#include "system/configuration.hpp"
+#include "system/dial_record_file.hpp"
+#include "system/event_loop.hpp"
+#include "system/journal.hpp"
+#include "system/readiness.hpp"
+#include "system/sdbus_compat.hpp"
+
+using namespace bleconnd;
+
+namespace {
+
+constexpr auto kShutDown =
+    std::chrono::seconds{12};  // Disconnect takes 2 to 2.8 s a link, all at once; TimeoutStopSec= is 15 s
+
+Task<Unit> tell_status(RootObject& root) {
+  for (;;) {
+    notify_status(root.status());
+    co_await root.status_changed().until(kNever, unstoppable());
+  }
+}
+
+Task<Unit> shut_down(RootObject& root, EventLoop& loop) {
+  notify_stopping();
+  co_await root.connections().shut_down(kShutDown);
+  loop.stop();
+  co_return Unit{};
+}
+
+int run(const Journal& journal) {
+  EventLoop loop;
+  auto connection = sdbus::createSystemBusConnection();
+  bus::Attachment attachment{*connection, loop.event()};
+  DialRecordFile dials{runtime_directory(), bus::id(*connection), journal};
+  BluezBus bluez{*connection, loop, journal};
+  Radio radio{loop, bluez, dials};
+  ClientWatch clients{*connection, journal};
+  RootObject root{*connection, radio, journal, [&](const sdbus::Message& call) { return clients.uid(call); },
+                  BLECONND_VERSION};
+  clients.on_left([&](const std::string& name) { root.connections().caller_left(name); });
+
+  auto configure = [&] {
+    root.connections().set_linger(read_configuration(configuration_directory(), journal).linger);
+  };
+  configure();
+  Scope tasks{loop};
+  bool stopping = false;
+  auto stop = [&] {
+    if (!std::exchange(stopping, true)) tasks.spawn(shut_down(root, loop));
+  };
+  loop.on_signal(SIGTERM, stop);
+  loop.on_signal(SIGINT, stop);
+  loop.on_signal(SIGHUP, configure);
+  loop.feed_watchdog();
+
+  connection->requestName(bus::ServiceName{"org.bleconnd"});
+  notify_ready();
+  journal.info("bleconnd {} is ready", BLECONND_VERSION);
+  tasks.spawn(tell_status(root));
+  bluez.begin();
+  return loop.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "bleconnd: robust Bluetooth LE connections for every program on a host, over BlueZ.\n"
+      "Runs in the foreground on the system bus, as org.bleconnd; systemd starts it."};
+  app.set_version_flag("--version", std::string{"bleconnd "} + BLECONND_VERSION);
+  CLI11_PARSE(app, argc, argv);
+  Journal journal;
+  try {
+    return run(journal);
+  } catch (const sdbus::Error& error) {
+    journal.error("cannot start: {} ({}); is the system bus running, and may this user own org.bleconnd?",
+                  std::string{error.getMessage()}, std::string{error.getName()});
+    return EXIT_FAILURE;
+  }
+}

@@ -1,0 +1,116 @@
+// Sessions come with the first call for an address and go when nobody wants it any more.
+#include "procedures/connections.hpp"
+
+namespace bleconnd {
+namespace {
+
+template <class T>
+Task<Answer<T>> answer(Answer<T> with) {
+  co_return with;
+}
+
+}  // namespace
+
+std::shared_ptr<DeviceSession> Connections::session(DeviceAddress address) {
+  auto& session = sessions_[address];
+  if (!session) {
+    session = std::make_shared<DeviceSession>(radio_, address, events_);
+    scope_.spawn(keep(session));
+  }
+  return session;
+}
+
+Task<Unit> Connections::keep(std::shared_ptr<DeviceSession> session) {
+  co_await session->live();
+  sessions_.erase(session->address());
+  idle_.notify();
+  co_return Unit{};
+}
+
+Task<Answer<Established>> Connections::establish(Caller caller, DeviceAddress address,
+                                                 EstablishOptions options) {
+  if (shutting_down_) return answer<Established>(refuse({Cause::cancelled, "bleconnd is stopping"}));
+  if (holds() >= kMaxHolds)
+    return answer<Established>(refuse({Cause::limits, std::to_string(kMaxHolds) + " leases and calls"}));
+  auto session = this->session(address);
+  auto joined = session->join(caller, options);
+  if (auto* refusal = std::get_if<Refusal>(&joined)) return answer<Established>(std::move(*refusal));
+  auto waiting = std::move(std::get<0>(joined));
+  if (options.wait || session->connected()) return wait(std::move(session), std::move(waiting));
+  auto queued = session->so_far(*waiting);
+  scope_.spawn(wait_unheard(std::move(session), std::move(waiting)));
+  return answer<Established>(std::move(queued));
+}
+
+Task<Answer<Established>> Connections::wait(std::shared_ptr<DeviceSession> session,
+                                            std::unique_ptr<DeviceSession::Waiting> waiting) {
+  co_return co_await session->wait(std::move(waiting));
+}
+
+// A caller that did not want to wait still sets the deadline of its attempt.
+Task<Unit> Connections::wait_unheard(std::shared_ptr<DeviceSession> session,
+                                     std::unique_ptr<DeviceSession::Waiting> waiting) {
+  co_await session->wait(std::move(waiting));
+  co_return Unit{};
+}
+
+Task<Answer<std::uint32_t>> Connections::release(Caller caller, DeviceAddress address) {
+  auto found = sessions_.find(address);
+  if (found == sessions_.end()) co_return refuse({Cause::not_connected, {}});
+  auto session = found->second;
+  co_return co_await session->release(caller);
+}
+
+Task<Answer<Unit>> Connections::disconnect(DeviceAddress address) {
+  auto found = sessions_.find(address);
+  if (found == sessions_.end()) co_return refuse({Cause::not_connected, {}});
+  auto session = found->second;
+  co_return co_await session->disconnect();
+}
+
+Task<Answer<GattObjects>> Connections::services(DeviceAddress address) {
+  auto found = sessions_.find(address);
+  if (found == sessions_.end() || !found->second->connected())
+    co_return Refusal{
+        Category::not_cached, "invalid",
+        "invalid: no services are known of " + address.text() + "; connect it first: EstablishConnection"};
+  const auto path = found->second->bluez_device();
+  const auto deadline = radio_.now() + std::chrono::seconds{10};
+  auto read = co_await radio_.bluez.read_services(path, deadline, unstoppable());
+  if (!read.ok()) co_return refuse(read.failure());
+  co_return std::move(read.value());
+}
+
+void Connections::caller_left(const std::string& name) {
+  for (auto& [address, session] : sessions_) session->caller_left(name, linger_);
+}
+
+std::vector<const DeviceSession*> Connections::sessions() const {
+  std::vector<const DeviceSession*> all;
+  for (auto& [address, session] : sessions_) all.push_back(session.get());
+  return all;
+}
+
+std::uint32_t Connections::links_up() const {
+  std::uint32_t up = 0;
+  for (auto& [address, session] : sessions_) up += session->connected() ? 1 : 0;
+  return up;
+}
+
+std::size_t Connections::holds() const {
+  std::size_t holds = 0;
+  for (auto& [address, session] : sessions_) holds += session->leases().size() + session->calls();
+  return holds;
+}
+
+Task<Unit> Connections::shut_down(Duration patience) {
+  shutting_down_ = true;
+  const auto deadline = radio_.now() + patience;
+  for (auto& [address, session] : sessions_) session->shut_down();
+  Notice::Forward discovery{radio_.discovery.became_idle(), idle_};
+  while ((!sessions_.empty() || !radio_.discovery.idle()) && radio_.now() < deadline)
+    co_await idle_.until(deadline, unstoppable());
+  co_return Unit{};
+}
+
+}  // namespace bleconnd

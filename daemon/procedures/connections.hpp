@@ -1,0 +1,58 @@
+// All devices that anybody wants, by address: finds or makes the session a call belongs to, and keeps each
+// alive.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "async/scope.hpp"
+#include "procedures/device_session.hpp"
+
+namespace bleconnd {
+
+class Connections {
+ public:
+  // Leases and pending calls of everybody together (dbus-interfaces/org.bleconnd.xml, limits).
+  static constexpr std::size_t kMaxHolds = 8192;
+
+  Connections(Radio& radio, SessionEvents& events)
+      : radio_{radio}, events_{events}, idle_{radio.executor}, scope_{radio.executor} {}
+
+  // The lease is taken before this returns; the task waits for the answer.
+  Task<Answer<Established>> establish(Caller caller, DeviceAddress address, EstablishOptions options);
+  Task<Answer<std::uint32_t>> release(Caller caller, DeviceAddress address);
+  Task<Answer<Unit>> disconnect(DeviceAddress address);
+  // The live GATT objects of a connected device, as BlueZ has them now.
+  Task<Answer<GattObjects>> services(DeviceAddress address);
+
+  // A caller left the bus: its leases linger, its calls end.
+  void caller_left(const std::string& name);
+  void set_linger(Duration linger) { linger_ = linger; }
+
+  std::vector<const DeviceSession*> sessions() const;  // by address
+  std::uint32_t links_up() const;
+
+  // Ends dials, discovery, waits, and the links that nobody on the bus leases; done when all have ended or
+  // after `patience`.
+  Task<Unit> shut_down(Duration patience);
+
+ private:
+  std::shared_ptr<DeviceSession> session(DeviceAddress address);
+  std::size_t holds() const;
+  Task<Unit> keep(std::shared_ptr<DeviceSession> session);
+  Task<Answer<Established>> wait(std::shared_ptr<DeviceSession> session,
+                                 std::unique_ptr<DeviceSession::Waiting> waiting);
+  Task<Unit> wait_unheard(std::shared_ptr<DeviceSession> session,
+                          std::unique_ptr<DeviceSession::Waiting> waiting);
+
+  Radio& radio_;
+  SessionEvents& events_;
+  Notice idle_;
+  Duration linger_ = std::chrono::seconds{30};
+  bool shutting_down_ = false;
+  std::map<DeviceAddress, std::shared_ptr<DeviceSession>> sessions_;
+  Scope scope_;  // destroyed first: its tasks use the sessions
+};
+
+}  // namespace bleconnd

@@ -1,0 +1,204 @@
+// The session's life: a run of attempts, a link, and what ends them.
+#include "procedures/device_session.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include "procedures/dial.hpp"
+
+namespace bleconnd {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto kLinkDown =
+    5s;  // BlueZ < 5.79 answers Disconnect 50 to 250 ms before the link is down (measured, 5.66)
+
+double seconds(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+// "org.bluez.Reason.Timeout" of Device1.Disconnected (BlueZ >= 5.83) -> "link-lost-timeout"; without one
+// "link-lost".
+std::string lost_reason(const std::string& end_reason) {
+  const auto dot = end_reason.rfind('.');
+  if (dot == std::string::npos) return "link-lost";
+  std::string reason = "link-lost-";
+  for (char c : end_reason.substr(dot + 1))
+    reason += std::isalpha(static_cast<unsigned char>(c)) ? static_cast<char>(std::tolower(c)) : '-';
+  return reason;
+}
+
+}  // namespace
+
+DeviceSession::DeviceSession(Radio& radio, DeviceAddress address, SessionEvents& events)
+    : radio_{radio}, address_{address}, events_{events}, changed_{radio.executor} {}
+
+Task<Unit> DeviceSession::live() {
+  events_.appeared(*this);
+  while (link_ || wanted()) {
+    if (link_) {
+      co_await hold();
+    } else {
+      co_await run();
+    }
+  }
+  events_.gone(*this);
+  co_return Unit{};
+}
+
+bool DeviceSession::wanted() const {
+  if (shutting_down_) return false;
+  const bool call =
+      std::any_of(waiting_.begin(), waiting_.end(), [](auto* waiting) { return !waiting->over(); });
+  return call || !leases_.empty();
+}
+
+// Whoever changes what is wanted calls this.
+void DeviceSession::reconsider() {
+  if (running_ && !wanted()) stop_run_.request_stop();
+  changed_.notify();
+}
+
+void DeviceSession::leases_changed() {
+  linger_.reset();
+  if (auto next = leases_.next_expiry())
+    linger_ = radio_.executor.call_at(*next, [this] {
+      if (leases_.expire(radio_.now())) leases_changed();
+    });
+  events_.changed(*this);
+  reconsider();
+}
+
+void DeviceSession::enter(Stage stage, const std::string& adapter, const std::string& reason) {
+  if (stage == stage_ && adapter == adapter_) return;
+  stage_ = stage;
+  adapter_ = adapter;
+  events_.stage_changed(*this, reason);
+}
+
+// --- the run ---
+
+Task<Unit> DeviceSession::run() {
+  terms_ = terms_of_others();
+  stop_run_ = std::stop_source{};
+  running_ = true;
+  forced_ = false;
+  run_began_ = radio_.now();
+  last_failure_.reset();
+  waits_for_ = Cause::bluez_error;
+  enter(Stage::queued, {}, {});
+  const auto stop = stop_run_.get_token();
+  auto end = co_await establish_connection(radio_, address_, terms_, *this, stop);
+  running_ = false;
+  ++ended_;
+  if (auto* up = std::get_if<Link>(&end)) {
+    link_.emplace(std::move(*up));
+    last_error_.reset();
+    enter(Stage::connected, link_->route.adapter_name, {});
+  } else {
+    end_run(std::get<RunFailure>(end));
+  }
+  changed_.notify();
+  co_return Unit{};
+}
+
+void DeviceSession::end_run(const RunFailure& end) {
+  attempt_ = 0;
+  if (end.failure.cause == Cause::cancelled) return enter(Stage::disconnected, {}, "cancelled");
+  // Everybody who waited gets this failure, and nobody keeps a lease on a link that is not there.
+  last_error_ = refuse(end.failure, {end.count, end.bound, seconds(radio_.now() - run_began_)});
+  for (auto* waiting : waiting_)
+    if (!waiting->over()) waiting->refusal = last_error_;
+  leases_.clear();
+  leases_changed();
+  enter(Stage::disconnected, {}, last_error_->token);
+}
+
+void DeviceSession::stage(Stage stage, const std::string& adapter) {
+  enter(stage, adapter, {});
+}
+
+void DeviceSession::attempt(std::uint32_t number) {
+  if (attempt_ == number) return;
+  attempt_ = number;
+  events_.changed(*this);
+}
+
+void DeviceSession::waits_for(Cause cause) {
+  const bool stood_still = waits_for_ != Cause::bluez_error;
+  waits_for_ = cause;
+  if (!stood_still && cause != Cause::bluez_error) stands_still_since_ = radio_.now();
+  changed_.notify();  // callers wait until another moment now
+}
+
+void DeviceSession::attempt_failed(const FailedAttempt& failed) {
+  last_failure_ = failed.failure;
+  last_error_ = refuse(failed.failure, {failed.count, failed.bound, seconds(radio_.now() - run_began_)});
+  events_.attempt_failed(*this, failed, *last_error_);
+}
+
+// --- the link ---
+
+Task<Unit> DeviceSession::hold() {
+  Notice::Forward device{link_->watch->changed(), changed_};
+  Notice::Forward stack{radio_.bluez.stack_changed(), changed_};
+  for (;;) {
+    if (auto reason = why_lost(); !reason.empty()) {
+      lost(reason);
+      break;
+    }
+    if (shutting_down_ && !leases_.only_lingering()) {
+      link_.reset();  // it stays up for those who are on the bus
+      break;
+    }
+    if (forced_ || !wanted()) {
+      co_await close();
+      break;
+    }
+    co_await changed_.until(kNever, unstoppable());
+  }
+  co_return Unit{};
+}
+
+std::string DeviceSession::why_lost() const {
+  const auto cause = broken(radio_.stack(), link_->route);
+  if (cause != Cause::bluez_error) return std::string{row(cause).token};
+  const auto& seen = link_->watch->seen();
+  return seen.connected ? std::string{} : lost_reason(seen.end_reason);
+}
+
+// It went by itself. Leases end with their link; a call that came in the same moment starts a new run.
+void DeviceSession::lost(const std::string& reason) {
+  leases_.clear();
+  for (auto* waiting : waiting_)
+    if (!waiting->over()) leases_.take(waiting->caller, waiting->options.label);
+  link_over(reason);
+  leases_changed();
+}
+
+Task<Unit> DeviceSession::close() {
+  const std::string reason = forced_ ? "forced" : "released";
+  enter(Stage::disconnecting, link_->route.adapter_name, reason);
+  // Another program's link is not ours to end, except by the order of an administrator.
+  if (!link_->foreign || forced_) {
+    const auto path = link_->route.path;
+    co_await hang_up(radio_, path);
+    const auto down_by = radio_.now() + kLinkDown;
+    while (why_lost().empty() && radio_.now() < down_by) co_await changed_.until(down_by, unstoppable());
+  }
+  forced_ = false;
+  link_over(reason);
+  co_return Unit{};
+}
+
+void DeviceSession::link_over(const std::string& reason) {
+  radio_.dials.ended(link_->route.path);
+  link_.reset();
+  ++ended_;
+  attempt_ = 0;
+  events_.link_ended(*this, reason);
+  enter(Stage::disconnected, {}, reason);
+  changed_.notify();
+}
+
+}  // namespace bleconnd

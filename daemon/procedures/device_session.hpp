@@ -1,0 +1,169 @@
+// One device, for as long as anybody wants it: its leases, the callers that wait, the run of attempts, the
+// link. One coroutine lives the session from the first call to the end of the link; everything else leaves
+// values for it to look at.
+#pragma once
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "async/notice.hpp"
+#include "core/lease_book.hpp"
+#include "core/refusal.hpp"
+#include "procedures/establish_connection.hpp"
+
+namespace bleconnd {
+
+struct EstablishOptions {
+  std::optional<std::chrono::seconds>
+      timeout;  // whole call; 0: none; not given: 120 s, and NotReady after 20 s without adapter
+  Terms terms;
+  bool wait = true;  // false: answer once queued
+  std::string label;
+};
+
+struct Established {
+  Stage stage = Stage::connected;
+  std::string adapter;       // hciN; empty while queued
+  std::string bluez_device;  // "/" while queued
+  std::uint32_t attempts = 0;
+  Duration elapsed{};
+  bool services_verified = false;
+  bool shared = false;  // the link, or the run of attempts, was there before this call
+};
+
+template <class T>
+using Answer = std::variant<T, Refusal>;
+
+class DeviceSession;
+
+// What the outside is told. Called at the change, before anybody is answered.
+class SessionEvents {
+ public:
+  virtual ~SessionEvents() = default;
+  virtual void appeared(DeviceSession& session) = 0;
+  virtual void changed(DeviceSession& session) = 0;  // a property: look at the values
+  virtual void stage_changed(DeviceSession& session, const std::string& reason) = 0;
+  virtual void attempt_failed(DeviceSession& session, const FailedAttempt& failed, const Refusal& as) = 0;
+  virtual void link_ended(DeviceSession& session, const std::string& reason) = 0;
+  virtual void gone(DeviceSession& session) = 0;
+};
+
+class DeviceSession : private Progress {
+ public:
+  class Waiting;  // one EstablishConnection under way
+
+  DeviceSession(Radio& radio, DeviceAddress address, SessionEvents& events);
+  DeviceSession(const DeviceSession&) = delete;
+
+  // The life of the session: attempts while wanted, the link while wanted, until neither.
+  Task<Unit> live();
+
+  // Takes a lease and a place among those who wait; at once, so that a caller who leaves the bus right behind
+  // its call is seen to leave. Refused (busy) where the call contradicts what runs for others. A call that is
+  // answered with a refusal leaves no lease of its own.
+  std::variant<std::unique_ptr<Waiting>, Refusal> join(const Caller& caller, const EstablishOptions& options);
+  Task<Answer<Established>> wait(std::unique_ptr<Waiting> waiting);
+  // What a caller that does not wait is answered.
+  Established so_far(const Waiting& waiting) const;
+
+  // Ends a lease in the order of dbus-interfaces/org.bleconnd.xml, and the caller's calls; the answer comes
+  // when the link is down, at once while others hold it. Answers what is left.
+  Task<Answer<std::uint32_t>> release(Caller caller);
+  // Ends the link for everybody.
+  Task<Answer<Unit>> disconnect();
+  void caller_left(const std::string& name, Duration linger);
+  // The daemon ends: dials and waits end; links that somebody on the bus leases stay, the others are dropped.
+  void shut_down();
+
+  DeviceAddress address() const { return address_; }
+  Stage stage() const { return stage_; }
+  const std::string& adapter() const { return adapter_; }  // hciN or empty
+  std::string bluez_device() const { return link_ ? link_->route.path : std::string{"/"}; }
+  std::uint32_t attempt() const { return attempt_; }
+  const LeaseBook& leases() const { return leases_; }
+  const std::optional<Refusal>& last_error() const { return last_error_; }
+  bool connected() const { return stage_ == Stage::connected; }
+  std::size_t calls() const { return waiting_.size(); }
+
+ private:
+  void stage(Stage stage, const std::string& adapter) override;
+  void attempt(std::uint32_t number) override;
+  void waits_for(Cause cause) override;
+  void attempt_failed(const FailedAttempt& failed) override;
+
+  bool wanted() const;
+  void reconsider();
+  void leases_changed();
+  void call_ends(const Waiting& waiting);
+  void enter(Stage stage, const std::string& adapter, const std::string& reason);
+
+  Task<Unit> run();
+  void end_run(const RunFailure& end);
+  Task<Unit> hold();
+  Task<Unit> close();
+  void lost(const std::string& reason);
+  void link_over(const std::string& reason);
+  std::string why_lost() const;
+
+  Terms terms_of_others() const;
+  std::optional<Refusal> contradiction(const Terms& asked) const;
+  TimePoint not_ready_at(const Waiting& waiting) const;
+  Refusal overdue(const Waiting& waiting) const;
+  bool cancel_calls(const std::string& name);
+  Task<Unit> until_ended();
+
+  Radio& radio_;
+  DeviceAddress address_;
+  SessionEvents& events_;
+  Notice changed_;
+  LeaseBook leases_;
+  std::unique_ptr<Executor::Timer> linger_;
+  std::list<Waiting*> waiting_;
+  Stage stage_ = Stage::disconnected;
+  std::string adapter_;
+  std::optional<Refusal> last_error_;
+  std::uint64_t ended_ = 0;  // runs and links that are over
+  bool forced_ = false;      // the link ends whoever wants it
+  bool shutting_down_ = false;
+
+  // the run of attempts
+  bool running_ = false;
+  std::stop_source stop_run_;
+  Terms terms_;  // grows while callers join
+  TimePoint run_began_{};
+  std::uint32_t attempt_ = 0;
+  std::optional<Failure> last_failure_;
+  Cause waits_for_ = Cause::bluez_error;  // adapter_off, stack_down, or nothing of the kind
+  TimePoint stands_still_since_{};
+
+  std::optional<Link> link_;
+};
+
+// Leaving the list of those who wait goes with the object, whatever ends the call.
+class DeviceSession::Waiting {
+ public:
+  Waiting(DeviceSession& session, Caller caller, EstablishOptions options);
+  Waiting(const Waiting&) = delete;
+  ~Waiting();
+
+ private:
+  friend class DeviceSession;
+  TimePoint deadline() const;
+  bool over() const { return refusal.has_value() || served; }
+
+  DeviceSession& session;
+  Caller caller;
+  EstablishOptions options;
+  TimePoint began;
+  bool shared;                     // the link or the run was there before this call
+  bool served = false;             // answered with a link
+  std::optional<Refusal> refusal;  // what to answer: its run failed, it was cancelled
+  std::list<Waiting*>::iterator place;
+};
+
+}  // namespace bleconnd

@@ -1,0 +1,196 @@
+// The calls that touch a session: establish (join and wait), release, disconnect, and callers that leave.
+#include <algorithm>
+
+#include "procedures/device_session.hpp"
+
+namespace bleconnd {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto kDefaultTimeout = 120s;  // dbus-interfaces/org.bleconnd.xml, option `timeout`
+constexpr auto kNotReady =
+    20s;  // without bluetoothd or a powered adapter, for callers without a timeout of their own
+constexpr auto kEnded = 20s;  // hang_up() and the wait for the link to go, at their worst
+
+std::string whole_seconds(Duration duration) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(duration).count()) + " s";
+}
+
+}  // namespace
+
+// --- establish ---
+
+DeviceSession::Waiting::Waiting(DeviceSession& of, Caller by, EstablishOptions asked)
+    : session{of},
+      caller{std::move(by)},
+      options{std::move(asked)},
+      began{of.radio_.now()},
+      shared{of.link_.has_value() || of.running_ || !of.waiting_.empty()} {
+  place = session.waiting_.insert(session.waiting_.end(), this);
+}
+
+DeviceSession::Waiting::~Waiting() {
+  session.waiting_.erase(place);
+  session.call_ends(*this);
+}
+
+TimePoint DeviceSession::Waiting::deadline() const {
+  const auto timeout = options.timeout.value_or(kDefaultTimeout);
+  return timeout == 0s ? kNever : began + timeout;
+}
+
+std::variant<std::unique_ptr<DeviceSession::Waiting>, Refusal> DeviceSession::join(
+    const Caller& caller, const EstablishOptions& options) {
+  if (auto refusal = contradiction(options.terms)) return *refusal;
+  auto waiting = std::make_unique<Waiting>(*this, caller, options);
+  if (running_) terms_ = terms_of_others();
+  leases_.take(caller, options.label);
+  leases_changed();
+  return waiting;
+}
+
+Task<Answer<Established>> DeviceSession::wait(std::unique_ptr<Waiting> waiting) {
+  for (;;) {
+    if (waiting->refusal) co_return *waiting->refusal;
+    if (link_ && stage_ == Stage::connected && !forced_) break;
+    const auto until = std::min(waiting->deadline(), not_ready_at(*waiting));
+    if (radio_.now() >= until) {
+      waiting->refusal = overdue(*waiting);
+      co_return *waiting->refusal;
+    }
+    co_await changed_.until(until, unstoppable());
+  }
+  waiting->served = true;
+  co_return so_far(*waiting);
+}
+
+Established DeviceSession::so_far(const Waiting& waiting) const {
+  return {.stage = stage_ == Stage::disconnected ? Stage::queued : stage_,
+          .adapter = adapter_,
+          .bluez_device = bluez_device(),
+          .attempts = link_ ? link_->attempts : attempt_,
+          .elapsed = radio_.now() - waiting.began,
+          .services_verified = connected(),
+          .shared = waiting.shared};
+}
+
+// A call that got no link keeps no lease, unless another call of the same caller still waits.
+void DeviceSession::call_ends(const Waiting& waiting) {
+  const auto& name = waiting.caller.name;
+  const bool waits_on = std::any_of(waiting_.begin(), waiting_.end(), [&](auto* other) {
+    return other->caller.name == name && !other->over();
+  });
+  if (!waiting.served && !waits_on && leases_.end(name)) return leases_changed();
+  reconsider();
+}
+
+Terms DeviceSession::terms_of_others() const {
+  Terms terms =
+      running_ ? terms_ : Terms{.attempt_timeout = 0s, .max_attempts = 0, .adapter = {}, .pair = false};
+  for (auto* waiting : waiting_) {
+    const auto& asked = waiting->options.terms;
+    if (waiting->over()) continue;
+    terms.attempt_timeout = std::max(terms.attempt_timeout, asked.attempt_timeout);
+    terms.max_attempts = std::max(terms.max_attempts, asked.max_attempts);
+    terms.pair = terms.pair || asked.pair;
+    if (terms.adapter.empty()) terms.adapter = asked.adapter;
+  }
+  return terms;
+}
+
+std::optional<Refusal> DeviceSession::contradiction(const Terms& asked) const {
+  if (link_ && stage_ == Stage::connected) {
+    const auto& route = link_->route;
+    if (!asked.adapter.empty() && asked.adapter != route.adapter_name &&
+        asked.adapter != route.adapter_address)
+      return refuse({Cause::busy, "the link is up on " + route.adapter_name});
+    if (asked.pair && !link_->watch->seen().bonded)
+      return refuse({Cause::busy, "the link is up without a bond"});
+    return {};
+  }
+  const bool first = !running_ && waiting_.empty();
+  if (first) return {};
+  const auto terms = terms_of_others();
+  if (!asked.adapter.empty() && asked.adapter != terms.adapter)
+    return refuse({Cause::busy, terms.adapter.empty() ? "others connect it on any adapter"
+                                                      : "others connect it on " + terms.adapter});
+  if (asked.pair && !terms.pair) return refuse({Cause::busy, "others connect it without pairing"});
+  return {};
+}
+
+TimePoint DeviceSession::not_ready_at(const Waiting& waiting) const {
+  if (waiting.options.timeout || !running_ || waits_for_ == Cause::bluez_error) return kNever;
+  return std::max(waiting.began, stands_still_since_) + kNotReady;
+}
+
+Refusal DeviceSession::overdue(const Waiting& waiting) const {
+  const auto waited = whole_seconds(radio_.now() - waiting.began);
+  if (running_ && waits_for_ != Cause::bluez_error) {
+    const auto& missing = row(waits_for_);
+    std::string token{missing.token};
+    return {Category::not_ready, token,
+            token + ": " + std::string{missing.happened} + " (waited " + waited + "); " +
+                std::string{missing.advice}};
+  }
+  const auto cause = last_failure_ ? last_failure_->cause : Cause::window_over;
+  const auto& last = row(cause);
+  std::string token{last.token};
+  std::string tried = attempt_ > 1 ? std::to_string(attempt_ - 1) + " failed attempts, " : std::string{};
+  tried += last_failure_ ? "last: " + std::string{last.happened} : "not heard yet";
+  return {Category::timeout, token,
+          token + ": no link within " + waited + " (" + tried + "); " + std::string{last.advice}};
+}
+
+// --- release, disconnect, departure ---
+
+bool DeviceSession::cancel_calls(const std::string& name) {
+  bool any = false;
+  for (auto* waiting : waiting_) {
+    if (waiting->over() || (!name.empty() && waiting->caller.name != name)) continue;
+    waiting->refusal = refuse({Cause::cancelled, {}});
+    any = true;
+  }
+  return any;
+}
+
+Task<Answer<std::uint32_t>> DeviceSession::release(Caller caller) {
+  const bool had_call = cancel_calls(caller.name);
+  const bool had_lease = leases_.release(caller);
+  if (!had_call && !had_lease) co_return refuse({Cause::not_connected, {}});
+  leases_changed();
+  const auto remaining = static_cast<std::uint32_t>(leases_.size());
+  if (remaining == 0) co_await until_ended();
+  co_return remaining;
+}
+
+Task<Answer<Unit>> DeviceSession::disconnect() {
+  if (!link_ && !running_ && !wanted()) co_return refuse({Cause::not_connected, {}});
+  forced_ = true;
+  cancel_calls({});
+  leases_.clear();
+  leases_changed();
+  co_await until_ended();
+  co_return Unit{};
+}
+
+Task<Unit> DeviceSession::until_ended() {
+  const auto before = ended_;
+  const auto deadline = radio_.now() + kEnded;
+  while (ended_ == before && (running_ || link_) && radio_.now() < deadline)
+    co_await changed_.until(deadline, unstoppable());
+  co_return Unit{};
+}
+
+void DeviceSession::caller_left(const std::string& name, Duration linger) {
+  const bool held = leases_.left(name, radio_.now(), radio_.now() + linger);
+  const bool called = cancel_calls(name);
+  if (held || called) leases_changed();
+}
+
+void DeviceSession::shut_down() {
+  shutting_down_ = true;
+  cancel_calls({});
+  reconsider();
+}
+
+}  // namespace bleconnd

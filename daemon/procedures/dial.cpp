@@ -1,0 +1,214 @@
+// The dial: a call under way beside the values that can overtake it.
+#include "procedures/dial.hpp"
+
+#include "async/scope.hpp"
+#include "procedures/listen_for.hpp"
+
+namespace bleconnd {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto kPairing =
+    35s;  // BlueZ ends a mute peer's pairing after 30.2 s, an absent one's never (measured, 5.66)
+constexpr auto kHangUp =
+    10s;  // Disconnect answers when the link is down: 2 to 2.8 s (DISCONNECT_TIMER, measured on 5.66)
+constexpr auto kCatchUp = 1s;  // an answer that only makes sense with a signal: the signal may be behind it
+constexpr auto kAtOnce = 1s;  // a controller without a free slot refuses within 0.2 s, an absent device takes
+                              // 4 s and more (measured)
+constexpr auto kHearAgain =
+    3s;  // whether a device whose object went is still there: twice the slowest usual advertising interval
+
+// One call under way: its answer is a value that the dial looks at beside all others.
+struct Answer {
+  std::optional<Outcome<>> reply;
+};
+
+Task<Unit> ask(Bluez& bluez, std::string path, bool pair, Answer& answer, Notice& wake) {
+  if (pair) {
+    answer.reply.emplace(co_await bluez.pair(path, kNever, unstoppable()));
+  } else {
+    answer.reply.emplace(co_await bluez.connect(path, kNever, unstoppable()));
+  }
+  wake.notify();
+  co_return Unit{};
+}
+
+class Dial {
+ public:
+  Dial(Radio& radio, DeviceWatch& watch, Route route, bool pair)
+      : radio_{radio},
+        watch_{watch},
+        route_{std::move(route)},
+        pair_{pair},
+        wake_{radio.executor},
+        device_changed_{watch.changed(), wake_},
+        stack_changed_{radio.bluez.stack_changed(), wake_},
+        links_up_{watch.seen().links_up},
+        removals_{watch.seen().removals},
+        begun_{radio.now()} {}
+
+  // Asks BlueZ and waits for an answer or for what ends the dial without one.
+  Task<Outcome<>> call(Duration patience, std::vector<Discovery::Token> discovering, std::stop_token stop) {
+    const auto deadline = radio_.now() + patience;
+    Answer answer;
+    Scope asking{radio_.executor};
+    radio_.dials.dialling(route_.owner, route_.path);
+    asking.spawn(ask(radio_.bluez, route_.path, pair_, answer, wake_));
+    discovering.clear();  // its keeper runs behind `ask`: StopDiscovery follows Connect
+    for (;;) {
+      if (auto cause = broken(radio_.stack(), route_); cause != Cause::bluez_error)
+        co_return co_await broken_off(cause);
+      if (removed()) co_return ended(Cause::removed_unheard);
+      if (answer.reply) co_return co_await answered(*answer.reply);
+      if (radio_.now() >= deadline) co_return co_await give_up(timed_out());
+      auto woken = co_await wake_.until(deadline, stop);
+      if (woken.by == Notice::Woken::stopped) co_return co_await give_up(Cause::cancelled);
+    }
+  }
+
+  bool at_once() const { return radio_.now() - begun_ < kAtOnce; }
+
+ private:
+  bool removed() const { return watch_.seen().removals != removals_; }
+  bool link_came_up() const { return watch_.seen().links_up != links_up_; }
+  bool heard() const { return route_.heard || (watch_.seen().heard && *watch_.seen().heard >= begun_); }
+
+  Outcome<> ended(Cause cause, std::string said = {}) {
+    radio_.dials.ended(route_.path);
+    return Failure{cause, std::move(said)};
+  }
+
+  Outcome<> linked() {
+    radio_.dials.linked(route_.path);
+    return Unit{};
+  }
+
+  Cause timed_out() const { return heard() ? Cause::dial_timeout_heard : Cause::dial_timeout_unheard; }
+
+  Task<Outcome<>> give_up(Cause cause) {
+    if (pair_) {
+      const auto until = radio_.now() + kHangUp;
+      co_await radio_.bluez.cancel_pairing(route_.path, until, unstoppable());
+    }
+    co_await hang_up(radio_, route_.path);
+    co_return ended(cause);
+  }
+
+  // The adapter or bluetoothd went. What is left of the dial on an adapter that is still there is taken back
+  // all the same.
+  Task<Outcome<>> broken_off(Cause cause) {
+    const bool may_linger =
+        cause == Cause::adapter_off && radio_.stack().adapter(route_.adapter) && !removed();
+    if (may_linger) co_await hang_up(radio_, route_.path);
+    co_return ended(cause);
+  }
+
+  Task<Outcome<>> answered(Outcome<> reply) {
+    if (!reply.ok() && !reply.failed_by(Cause::already_so)) co_return co_await refused(reply.failure());
+    // Success without a link is what an adapter that goes away answers; the signal of a link can be missing.
+    // So look.
+    if (!(link_came_up() && watch_.seen().connected)) {
+      const auto until = radio_.now() + kHangUp;
+      auto looked = co_await radio_.bluez.get_device(route_.path, until, unstoppable());
+      if (auto cause = broken(radio_.stack(), route_); cause != Cause::bluez_error) co_return ended(cause);
+      if (removed()) co_return ended(Cause::removed_unheard);
+      if (looked.failed_by(Cause::timeout)) {
+        co_await hang_up(radio_, route_.path);
+        co_return ended(Cause::bluez_error, "bluetoothd did not answer within 10 s");
+      }
+      if (!looked.ok()) co_return ended(looked.failure().cause, looked.failure().said);
+      if (!looked.value().connected) co_return ended(link_came_up() ? Cause::link_lost : Cause::no_link);
+    }
+    co_return linked();
+  }
+
+  Task<Outcome<>> refused(Failure failure) {
+    // "Not powered" and "no bluetoothd" are believed when the values say so too; otherwise they count, or
+    // they would be asked for ever.
+    if (failure.cause == Cause::adapter_off || failure.cause == Cause::stack_down) {
+      const auto until = radio_.now() + kCatchUp;
+      while (broken(radio_.stack(), route_) == Cause::bluez_error && radio_.now() < until)
+        co_await wake_.until(until, unstoppable());
+      co_return ended(broken(radio_.stack(), route_), failure.said);
+    }
+    // An error about something else than the link (a BR/EDR profile of a dual-mode device): the resolve will
+    // judge the link.
+    if (!pair_ && failure.cause == Cause::bluez_error && watch_.seen().connected) co_return linked();
+    if (failure.cause == Cause::aborted && link_came_up()) failure.cause = Cause::link_lost;
+    if (pair_) co_await hang_up(radio_, route_.path);  // a failed pairing can leave its link up
+    co_return ended(failure.cause, failure.said);
+  }
+
+  Radio& radio_;
+  DeviceWatch& watch_;
+  Route route_;
+  bool pair_;
+  Notice wake_;
+  Notice::Forward device_changed_;
+  Notice::Forward stack_changed_;
+  std::uint32_t links_up_;
+  std::uint32_t removals_;
+  TimePoint begun_;
+};
+
+// The object went while Connect was pending. Why, is told by how fast it went and whether the device is still
+// heard.
+Task<Outcome<>> explain_removal(Radio& radio, Route route, DeviceAddress device, const Terms& terms,
+                                bool at_once, std::stop_token stop) {
+  const auto deadline = radio.now() + kHearAgain;
+  if (at_once) {
+    auto all = co_await radio.bluez.find_devices(device, deadline, stop);
+    if (all.failed_by(Cause::cancelled)) co_return all.failure();
+    if (all.ok())
+      for (auto& other : all.value())
+        if (other.connected && other.adapter == route.adapter) co_return Cause::removed_at_once;
+  }
+  std::vector<DeviceState> known;
+  auto heard = co_await listen_for(radio, device, terms, known, deadline, stop);
+  if (heard.ok()) co_return Cause::removed_heard_again;
+  if (heard.failed_by(Cause::window_over)) co_return Cause::removed_unheard;
+  co_return heard.failure();  // the object went with its adapter or bluetoothd
+}
+
+// Pair instead of Connect where there is no bond yet. `invalid`: there is one, so Connect. Looked at before,
+// since Pair of a bonded LE device fails on BlueZ < 5.79 (it takes the BR/EDR bearer), and after, since
+// "already paired" is an error there.
+Task<Outcome<>> pair_first(Radio& radio, DeviceWatch& watch, Route route,
+                           std::vector<Discovery::Token>& discovering, std::stop_token stop) {
+  const auto until = radio.now() + kHangUp;
+  auto before = co_await radio.bluez.get_device(route.path, until, stop);
+  if (!before.ok()) co_return before.failure();
+  if (before.value().bonded) co_return Cause::invalid;
+  Dial pairing{radio, watch, route, true};
+  auto paired = co_await pairing.call(kPairing, std::move(discovering), stop);
+  if (paired.ok() || paired.failed_by(Cause::cancelled)) co_return paired;
+  if (broken(radio.stack(), route) != Cause::bluez_error) co_return paired;
+  const auto again = radio.now() + kHangUp;
+  auto after = co_await radio.bluez.get_device(route.path, again, stop);
+  if (after.ok() && after.value().bonded) co_return Cause::invalid;
+  co_return paired;
+}
+
+}  // namespace
+
+Task<Unit> hang_up(Radio& radio, std::string path) {
+  const auto deadline = radio.now() + kHangUp;
+  co_await radio.bluez.disconnect(path, deadline, unstoppable());
+  co_return Unit{};
+}
+
+Task<Outcome<>> dial(Radio& radio, DeviceWatch& watch, Route route, DeviceAddress device, const Terms& terms,
+                     std::vector<Discovery::Token> discovering, std::stop_token stop) {
+  if (terms.pair) {
+    auto paired = co_await pair_first(radio, watch, route, discovering, stop);
+    if (!paired.failed_by(Cause::invalid)) co_return paired;
+  }
+  Dial attempt{radio, watch, route, false};
+  const Duration patience = terms.attempt_timeout;
+  auto dialled = co_await attempt.call(patience, std::move(discovering), stop);
+  if (!dialled.failed_by(Cause::removed_unheard)) co_return dialled;
+  const bool at_once = attempt.at_once();
+  co_return co_await explain_removal(radio, route, device, terms, at_once, stop);
+}
+
+}  // namespace bleconnd

@@ -1,0 +1,22 @@
+// One Connect (or Pair) of one object, watched on every side that BlueZ can end it on, and taken back when we
+// give it up.
+#pragma once
+#include <stop_token>
+#include <vector>
+
+#include "procedures/attempt.hpp"
+#include "procedures/radio.hpp"
+
+namespace bleconnd {
+
+// Ok only with a link: a method return alone says nothing. Failures: dial_timeout_*, removed_* (a Connect
+// whose object goes is never answered), no_link, link_lost, adapter_off, stack_down, cancelled, or what BlueZ
+// said. A dial that we give up has been answered by Device1.Disconnect before this returns, except where its
+// object or bluetoothd is gone. `discovering` is dropped behind Connect.
+Task<Outcome<>> dial(Radio& radio, DeviceWatch& watch, Route route, DeviceAddress device, const Terms& terms,
+                     std::vector<Discovery::Token> discovering, std::stop_token stop);
+
+// Device1.Disconnect, answered or not within 10 s; never stopped early. Ends a link, or a dial.
+Task<Unit> hang_up(Radio& radio, std::string path);
+
+}  // namespace bleconnd

@@ -1,0 +1,73 @@
+// The keeper of a discovery session: compares what is wanted with what runs, and acts on the difference.
+#include "procedures/discovery.hpp"
+
+#include <chrono>
+
+namespace bleconnd {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto kAnswer =
+    10s;  // StartDiscovery and StopDiscovery answer within milliseconds; mgmt may need a second under load
+constexpr auto kStartAgain = 1s;  // after a StartDiscovery that BlueZ refused
+
+}  // namespace
+
+Discovery::Token Discovery::join(const std::string& adapter) {
+  auto& session = sessions_[adapter];
+  if (!session) {
+    session = std::make_shared<Session>(executor_, adapter);
+    Token token{session};
+    scope_.spawn(keep(session));
+    return token;
+  }
+  Token token{session};
+  session->changed.notify();
+  return token;
+}
+
+Task<Unit> Discovery::keep(std::shared_ptr<Session> session) {
+  Notice::Forward stack{bluez_.stack_changed(), session->changed};
+  for (;;) {
+    const auto* adapter = bluez_.stack().adapter(session->adapter);
+    const std::uint64_t powered_in = adapter && adapter->powered ? adapter->power_epoch : 0;
+    if (session->running_in != powered_in)
+      session->running_in = 0;  // it ended with the adapter's power or bluetoothd
+    const bool wanted = session->wanted > 0;
+    if (wanted && powered_in && !session->running_in) {
+      co_await start(session, powered_in);
+    } else if (!wanted && session->running_in) {
+      co_await end(session);
+    } else if (!wanted) {
+      break;
+    } else {
+      co_await session->changed.until(kNever, unstoppable());
+    }
+  }
+  sessions_.erase(session->adapter);
+  idle_.notify();
+  co_return Unit{};
+}
+
+Task<Unit> Discovery::start(std::shared_ptr<Session> session, std::uint64_t power_epoch) {
+  auto started = co_await bluez_.start_discovery(session->adapter, executor_.now() + kAnswer, unstoppable());
+  // A start that was not answered may have happened: it counts as running, so that it is stopped.
+  if (started.ok() || started.failed_by(Cause::timeout)) {
+    session->running_in = power_epoch;
+    co_return Unit{};
+  }
+  // "In progress" means a session of a former start of ours; BlueZ says so of every failed start too. Clear
+  // it, then try again.
+  if (started.failed_by(Cause::in_progress)) co_await end(session);
+  if (session->wanted > 0) co_await session->changed.until(executor_.now() + kStartAgain, unstoppable());
+  co_return Unit{};
+}
+
+Task<Unit> Discovery::end(std::shared_ptr<Session> session) {
+  // Whatever the answer, nothing of ours runs now: "No discovery started" and "not powered" say the same.
+  session->running_in = 0;
+  co_await bluez_.stop_discovery(session->adapter, executor_.now() + kAnswer, unstoppable());
+  co_return Unit{};
+}
+
+}  // namespace bleconnd

@@ -1,0 +1,222 @@
+// The retry loop, and one attempt: locate or discover, dial, resolve.
+#include "procedures/establish_connection.hpp"
+
+#include "core/retry_budget.hpp"
+#include "procedures/dial.hpp"
+#include "procedures/listen_for.hpp"
+#include "procedures/locate.hpp"
+#include "procedures/resolve.hpp"
+#include "procedures/settle.hpp"
+
+namespace bleconnd {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto kElsewhere =
+    5s;  // how long other adapters are listened to, after a failure on the one that has the object
+
+struct Target {
+  Route route;
+  std::vector<Discovery::Token> discovering;
+};
+
+// One run of attempts for one device; what the next attempt must know of the last.
+class Run {
+ public:
+  Run(Radio& radio, DeviceAddress device, const Terms& terms, Progress& progress)
+      : radio_{radio}, device_{device}, terms_{terms}, progress_{progress} {}
+
+  Task<std::variant<Link, RunFailure>> attempts(std::stop_token stop) {
+    for (;;) {
+      progress_.attempt(attempt_);
+      auto ready = co_await adapter_ready(stop);
+      if (!ready.ok()) co_return RunFailure{ready.failure()};
+      auto tried = co_await once(stop);
+      if (tried.ok()) co_return std::move(tried.value());
+      const auto failure = weigh(tried.failure());
+      if (failure.cause == Cause::cancelled) co_return RunFailure{failure};
+      const auto decision = budget_.after(failure.cause, terms_.max_attempts);
+      const bool counted = row(failure.cause).counter != Counter::none;
+      if (counted) report(failure, decision);
+      if (decision.give_up) co_return RunFailure{failure, decision.failure, decision.bound};
+      if (counted) ++attempt_;
+      last_ = failure.cause;
+      if (decision.delay > 0ms) progress_.stage(Stage::backing_off, {});
+      auto settled = co_await settle(radio_, watch_.get(), decision.delay, stop);
+      if (!settled.ok()) co_return RunFailure{settled.failure()};
+    }
+  }
+
+ private:
+  // Waits, without an attempt, for bluetoothd and a powered adapter that may be used.
+  Task<Outcome<>> adapter_ready(std::stop_token stop) {
+    while (!stop.stop_requested()) {
+      const auto missing = what_is_missing();
+      progress_.waits_for(missing);
+      if (missing == Cause::bluez_error) co_return Unit{};
+      watch_.reset();
+      progress_.stage(Stage::queued, {});
+      co_await radio_.bluez.stack_changed().until(kNever, stop);
+    }
+    co_return Cause::cancelled;
+  }
+
+  Cause what_is_missing() const {
+    if (radio_.stack().owner.empty() || !radio_.stack().explored) return Cause::stack_down;
+    for (auto& adapter : radio_.stack().adapters)
+      if (adapter.powered && may_use(terms_, adapter)) return Cause::bluez_error;
+    return Cause::adapter_off;
+  }
+
+  Task<Outcome<Link>> once(std::stop_token stop) {
+    auto target = co_await find_target(stop);
+    if (!target.ok()) co_return target.failure();
+    const auto route = target.value().route;
+    auto discovering = std::move(target.value().discovering);
+    auto watched = radio_.bluez.watch(route.path);
+    if (!watched.ok()) co_return watched.failure();
+    watch_ = std::move(watched.value());
+
+    auto up = co_await bring_up(route, std::move(discovering), stop);
+    if (!up.ok()) {
+      if (blames_route(up.failure().cause))
+        radio_.routes.failed(device_, route.adapter_address, radio_.now());
+      co_return up.failure();
+    }
+    radio_.routes.succeeded(device_, route.adapter_address, route.path, radio_.now());
+    co_return Link{route, std::move(watch_), attempt_, foreign_};
+  }
+
+  // The route to dial, and the discovery sessions that are to end behind the dial.
+  Task<Outcome<Target>> find_target(std::stop_token stop) {
+    if (attempt_ == 1) {
+      if (auto route = known_route(radio_, device_, terms_)) co_return Target{*route, {}};
+    }
+    auto objects = co_await find_objects(radio_, device_, terms_, stop);
+    if (!objects.ok()) co_return objects.failure();
+    auto route = choose_route(radio_, device_, terms_, objects.value());
+    if (route && (route->connected || !listen_first(*route, objects.value()))) co_return Target{*route, {}};
+
+    progress_.stage(Stage::discovering, {});
+    const bool must_be_heard = !route || was_unanswered();
+    const auto window = must_be_heard ? Duration{terms_.attempt_timeout} : Duration{kElsewhere};
+    const auto deadline = radio_.now() + window;
+    auto heard = co_await listen_for(radio_, device_, terms_, objects.value(), deadline, stop);
+    if (heard.failed_by(Cause::window_over) && !must_be_heard) co_return Target{*route, {}};
+    if (!heard.ok()) co_return heard.failure();
+    auto chosen = choose_route(radio_, device_, terms_, heard.value().objects);
+    if (!chosen) co_return Cause::adapter_off;  // the adapter that heard it went the same moment
+    chosen->heard = true;
+    co_return Target{*chosen, std::move(heard.value().tokens)};
+  }
+
+  // An object can be there though the device is not (a failed Connect makes it permanent), and its adapter
+  // can be the wrong one.
+  bool was_unanswered() const {
+    return last_ == Cause::dial_timeout_heard || last_ == Cause::dial_timeout_unheard ||
+           last_ == Cause::window_over;
+  }
+  bool listen_first(const Route& route, const std::vector<DeviceState>& objects) const {
+    if (was_unanswered()) return true;
+    const bool failed_here = radio_.routes.failures(device_, route.adapter_address, radio_.now()) > 0;
+    return failed_here && unseen_adapter(radio_, terms_, objects);
+  }
+
+  Task<Outcome<>> bring_up(Route route, std::vector<Discovery::Token> discovering, std::stop_token stop) {
+    progress_.stage(Stage::connecting, route.adapter_name);
+    if (route.connected) {
+      discovering.clear();
+      // A watch that has just begun knows no values yet; a link that is no longer there is dialled.
+      const auto until = radio_.now() + 10s;
+      auto looked = co_await radio_.bluez.get_device(route.path, until, stop);
+      if (!looked.ok()) co_return looked.failure();
+      route.connected = looked.value().connected;
+    }
+    foreign_ = route.connected && !radio_.dials.link_left_behind(route.owner, route.path);
+    if (!route.connected) {
+      auto turn = co_await radio_.turns.turn(route.adapter, stop);
+      if (!turn.ok()) co_return turn.failure();
+      auto dialled = co_await dial(radio_, *watch_, route, device_, terms_, std::move(discovering), stop);
+      if (!dialled.ok()) co_return co_await after_refusal(route, dialled.failure());
+    }
+    progress_.stage(Stage::resolving, route.adapter_name);
+    const Duration patience = terms_.attempt_timeout;
+    auto resolved = co_await resolve(radio_, *watch_, route, patience, stop);
+    if (resolved.ok()) co_return resolved;
+    // A link without services is a phantom, whoever made it; one that is merely cancelled stays with the
+    // program that made it.
+    const bool leave = !watch_->seen().connected || (foreign_ && resolved.failed_by(Cause::cancelled));
+    if (!leave) {
+      progress_.stage(Stage::disconnecting, route.adapter_name);
+      co_await hang_up(radio_, route.path);
+    }
+    radio_.dials.ended(route.path);
+    co_return resolved;
+  }
+
+  // "In progress" is another program's dial, which is never cancelled, unless a former life of ours left it
+  // behind.
+  Task<Outcome<>> after_refusal(Route route, Failure failure) {
+    if (failure.cause == Cause::in_progress && radio_.dials.dial_left_behind(route.owner, route.path)) {
+      co_await hang_up(radio_, route.path);
+      radio_.dials.ended(route.path);
+    }
+    co_return failure;
+  }
+
+  static bool blames_route(Cause cause) {
+    switch (cause) {
+      case Cause::object_gone:
+      case Cause::in_progress:
+      case Cause::adapter_off:
+      case Cause::stack_down:
+      case Cause::cancelled:
+        return false;
+      default:
+        return true;
+    }
+  }
+
+  // Another program's dial is waited for without counting, but not for longer than one attempt timeout.
+  Failure weigh(Failure failure) {
+    if (failure.cause != Cause::in_progress) {
+      in_progress_since_.reset();
+      return failure;
+    }
+    if (!in_progress_since_) in_progress_since_ = radio_.now();
+    if (radio_.now() - *in_progress_since_ < terms_.attempt_timeout) return failure;
+    in_progress_since_.reset();
+    return {Cause::in_progress_too_long, failure.said};
+  }
+
+  void report(const Failure& failure, const RetryBudget::Decision& decision) {
+    progress_.attempt_failed({.attempt = attempt_,
+                              .failure = failure,
+                              .count = decision.failure,
+                              .bound = decision.bound,
+                              .last = decision.give_up,
+                              .retry_in = decision.delay});
+  }
+
+  Radio& radio_;
+  DeviceAddress device_;
+  const Terms& terms_;
+  Progress& progress_;
+  RetryBudget budget_;
+  std::uint32_t attempt_ = 1;
+  std::optional<Cause> last_;
+  std::optional<TimePoint> in_progress_since_;
+  bool foreign_ = false;
+  std::unique_ptr<DeviceWatch> watch_;  // of the last dial, followed between attempts too
+};
+
+}  // namespace
+
+Task<std::variant<Link, RunFailure>> establish_connection(Radio& radio, DeviceAddress device,
+                                                          const Terms& terms, Progress& progress,
+                                                          std::stop_token stop) {
+  Run run{radio, device, terms, progress};
+  co_return co_await run.attempts(stop);
+}
+
+}  // namespace bleconnd

@@ -1,0 +1,32 @@
+// The main job: one device, attempts until there is a link whose services are usable, or a failure that names
+// why there is none.
+#pragma once
+#include <memory>
+#include <stop_token>
+
+#include "procedures/attempt.hpp"
+#include "procedures/radio.hpp"
+
+namespace bleconnd {
+
+struct Link {
+  Route route;
+  std::unique_ptr<DeviceWatch> watch;
+  std::uint32_t attempts = 0;  // the successful one included
+  bool foreign = false;        // it was up already, and another program's: never ours to end
+};
+
+struct RunFailure {
+  Failure failure;
+  std::uint32_t count = 0;  // "failure n of m"
+  std::uint32_t bound = 0;
+};
+
+// Ends with a link, with the failure that used up the budget, or with `cancelled` when `stop` fires; then the
+// dial has been given up and answered by Disconnect. While no bluetoothd or no usable adapter is there it
+// waits, without an attempt. `terms` may grow meanwhile.
+Task<std::variant<Link, RunFailure>> establish_connection(Radio& radio, DeviceAddress device,
+                                                          const Terms& terms, Progress& progress,
+                                                          std::stop_token stop);
+
+}  // namespace bleconnd

@@ -1,0 +1,111 @@
+// A discovery window: tokens for the sessions, one ear an adapter, one notice for all of them.
+#include "procedures/listen_for.hpp"
+
+#include <algorithm>
+
+namespace bleconnd {
+namespace {
+
+using namespace std::chrono_literals;
+// After the first report the other adapters get this long. Two thirds of all devices advertise at least every
+// 300 ms (Core specification Vol 3 Part C, appendix A: 30–60 ms and 100–150 ms while they want a connection).
+constexpr auto kSlowerAdapters = 300ms;
+
+struct Listener {
+  std::string adapter;
+  std::uint64_t power_epoch;
+  std::unique_ptr<Ear> ear;
+  Discovery::Token token;
+};
+
+class Listeners {
+ public:
+  Listeners(Radio& radio, DeviceAddress device, const std::vector<DeviceState>& known, Notice& wake)
+      : radio_{radio}, device_{device}, wake_{wake} {
+    for (auto& object : known) paths_.push_back(object.path);
+  }
+
+  // Follows adapters as they come and go. limits: no ear was to be had and none is open.
+  Outcome<> follow(const Terms& terms) {
+    std::erase_if(open_, [&](const Listener& open) {
+      const auto* adapter = radio_.stack().adapter(open.adapter);
+      return !adapter || adapter->power_epoch != open.power_epoch;
+    });
+    for (auto& adapter : radio_.stack().adapters) {
+      if (!adapter.powered || !may_use(terms, adapter) || listens(adapter.path)) continue;
+      auto ear = radio_.bluez.listen(adapter.path, device_, paths_, wake_);
+      if (!ear.ok() && open_.empty()) return ear.failure();
+      if (!ear.ok()) continue;
+      open_.push_back(
+          {adapter.path, adapter.power_epoch, std::move(ear.value()), radio_.discovery.join(adapter.path)});
+    }
+    return Unit{};
+  }
+
+  bool none() const { return open_.empty(); }
+  bool all_heard() const {
+    return std::all_of(open_.begin(), open_.end(), [](auto& open) { return open.ear->heard().has_value(); });
+  }
+  std::optional<TimePoint> first_heard() const {
+    std::optional<TimePoint> first;
+    for (auto& open : open_)
+      if (auto& report = open.ear->heard(); report && (!first || report->at < *first)) first = report->at;
+    return first;
+  }
+
+  Heard take(const std::vector<DeviceState>& known) {
+    Heard heard;
+    for (auto& open : open_) {
+      heard.tokens.push_back(std::move(open.token));
+      if (auto& report = open.ear->heard()) heard.objects.push_back(object(open.adapter, *report, known));
+    }
+    return heard;
+  }
+
+ private:
+  bool listens(const std::string& adapter) const {
+    return std::any_of(open_.begin(), open_.end(), [&](auto& open) { return open.adapter == adapter; });
+  }
+  // What a report leaves out (the bond) was known before, or there is no bond: BlueZ keeps objects of bonded
+  // devices.
+  DeviceState object(const std::string& adapter, const Ear::Report& report,
+                     const std::vector<DeviceState>& known) const {
+    DeviceState state{
+        .path = report.path, .adapter = adapter, .address = device_.text(), .rssi = report.rssi};
+    for (auto& each : known)
+      if (each.path == report.path) state.bonded = each.bonded;
+    return state;
+  }
+
+  Radio& radio_;
+  DeviceAddress device_;
+  Notice& wake_;
+  std::vector<std::string> paths_;
+  std::vector<Listener> open_;
+};
+
+}  // namespace
+
+Task<Outcome<Heard>> listen_for(Radio& radio, DeviceAddress device, const Terms& terms,
+                                std::vector<DeviceState> known, TimePoint deadline, std::stop_token stop) {
+  Notice wake{radio.executor};
+  Notice::Forward stack{radio.bluez.stack_changed(), wake};
+  Listeners listeners{radio, device, known, wake};
+  for (;;) {
+    auto followed = listeners.follow(terms);
+    if (!followed.ok()) co_return followed.failure();
+    if (radio.stack().owner.empty()) co_return Cause::stack_down;
+    if (listeners.none()) co_return Cause::adapter_off;
+    const auto first = listeners.first_heard();
+    if (first && (listeners.all_heard() || radio.now() >= *first + kSlowerAdapters))
+      co_return listeners.take(known);
+    if (radio.now() >= deadline) break;
+    const auto until = first ? std::min(deadline, *first + kSlowerAdapters) : deadline;
+    auto woken = co_await wake.until(until, stop);
+    if (woken.by == Notice::Woken::stopped) co_return Cause::cancelled;
+  }
+  if (listeners.first_heard()) co_return listeners.take(known);
+  co_return Cause::window_over;
+}
+
+}  // namespace bleconnd

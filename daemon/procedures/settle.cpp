@@ -1,0 +1,59 @@
+// Waits on values: what was true when the wait began, and what has become better since.
+#include "procedures/settle.hpp"
+
+#include <algorithm>
+#include <optional>
+
+namespace bleconnd {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto kLinkDown =
+    5s;  // Connected=false comes 2 to 2.8 s after Disconnect (measured, 5.66); longer is a phantom
+
+// What ends a back-off early: the device is heard or linked, an adapter has come up, bluetoothd is back.
+struct Hope {
+  std::optional<TimePoint> heard;
+  std::uint32_t links_up = 0;
+  std::string owner;
+  std::uint64_t powered = 0;
+
+  Hope(Radio& radio, DeviceWatch* watch) : owner{radio.stack().owner} {
+    if (watch) heard = watch->seen().heard;
+    if (watch) links_up = watch->seen().links_up;
+    for (auto& adapter : radio.stack().adapters)
+      if (adapter.powered) powered = std::max(powered, adapter.power_epoch);
+  }
+  bool better_than(const Hope& before) const {
+    return heard > before.heard || links_up > before.links_up || powered > before.powered ||
+           (before.owner != owner && !owner.empty());
+  }
+};
+
+}  // namespace
+
+Task<Outcome<>> settle(Radio& radio, DeviceWatch* watch, std::chrono::milliseconds delay,
+                       std::stop_token stop) {
+  Notice wake{radio.executor};
+  Notice::Forward stack_changed{radio.bluez.stack_changed(), wake};
+  std::optional<Notice::Forward> device_changed;
+  if (watch) device_changed.emplace(watch->changed(), wake);
+
+  const auto link_down_by = radio.now() + kLinkDown;
+  while (watch && watch->seen().connected && radio.now() < link_down_by) {
+    auto woken = co_await wake.until(link_down_by, stop);
+    if (woken.by == Notice::Woken::stopped) co_return Cause::cancelled;
+  }
+  const auto due = radio.now() + delay;
+  const Hope before{radio, watch};
+  while (radio.now() < due) {
+    auto woken = co_await wake.until(due, stop);
+    if (woken.by == Notice::Woken::stopped) co_return Cause::cancelled;
+    const Hope now{radio, watch};
+    if (now.better_than(before)) break;
+  }
+  if (stop.stop_requested()) co_return Cause::cancelled;
+  co_return Unit{};
+}
+
+}  // namespace bleconnd

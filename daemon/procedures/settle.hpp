@@ -1,0 +1,16 @@
+// Between two attempts: until the old link is gone, then the back-off, ended early by a sign that another try
+// is worth it.
+#pragma once
+#include <chrono>
+#include <stop_token>
+
+#include "procedures/attempt.hpp"
+#include "procedures/radio.hpp"
+
+namespace bleconnd {
+
+// `watch` may be null: the device was not found. Ok, or cancelled.
+Task<Outcome<>> settle(Radio& radio, DeviceWatch* watch, std::chrono::milliseconds delay,
+                       std::stop_token stop);
+
+}  // namespace bleconnd

@@ -1,0 +1,152 @@
+// One row an option: its key, and how it is read into EstablishOptions.
+#include "service/arguments.hpp"
+
+#include <array>
+#include <cctype>
+#include <functional>
+
+#include "core/printable.hpp"
+
+namespace bleconnd {
+namespace {
+
+constexpr std::size_t kLongestLabel = 64;
+
+Refusal invalid(const std::string& what, const std::string& advice) {
+  return {Category::invalid_args, "invalid", "invalid: " + what + "; " + advice};
+}
+
+std::string signature_of(const sdbus::Variant& value) {
+  return std::string{value.peekValueType()};
+}
+
+// What is wrong with a value; empty if nothing is.
+using Complaint = std::string;
+
+Complaint wrong_type(const sdbus::Variant& value, const std::string& expected) {
+  return "must be " + expected + ", is of type " + signature_of(value);
+}
+
+Complaint read_uint(const sdbus::Variant& value, std::uint32_t low, std::uint32_t high,
+                    const std::string& unit, std::uint32_t& into) {
+  const auto expected = "u from " + std::to_string(low) + " to " + std::to_string(high) + unit;
+  if (signature_of(value) != "u") return wrong_type(value, expected);
+  into = value.get<std::uint32_t>();
+  if (into < low || into > high) return "must be " + expected + ", is " + std::to_string(into);
+  return {};
+}
+
+Complaint read_bool(const sdbus::Variant& value, bool& into) {
+  if (signature_of(value) != "b") return wrong_type(value, "b");
+  into = value.get<bool>();
+  return {};
+}
+
+Complaint timeout(const sdbus::Variant& value, EstablishOptions& options) {
+  std::uint32_t seconds = 0;
+  auto complaint = read_uint(value, 0, 86'400, " s (0: none)", seconds);
+  options.timeout = std::chrono::seconds{seconds};
+  return complaint;
+}
+
+Complaint attempt_timeout(const sdbus::Variant& value, EstablishOptions& options) {
+  std::uint32_t seconds = 0;
+  auto complaint = read_uint(value, 1, 300, " s", seconds);
+  options.terms.attempt_timeout = std::chrono::seconds{seconds};
+  return complaint;
+}
+
+Complaint max_attempts(const sdbus::Variant& value, EstablishOptions& options) {
+  return read_uint(value, 1, 100, "", options.terms.max_attempts);
+}
+
+bool is_hci_name(const std::string& text) {
+  if (!text.starts_with("hci") || text.size() < 4 || text.size() > 8) return false;
+  for (char c : text.substr(3))
+    if (!std::isdigit(static_cast<unsigned char>(c))) return false;
+  return true;
+}
+
+Complaint adapter(const sdbus::Variant& value, EstablishOptions& options) {
+  const std::string expected = "s, hciN or the address of an adapter";
+  if (signature_of(value) != "s") return wrong_type(value, expected);
+  auto text = value.get<std::string>();
+  const auto address = DeviceAddress::parse(text);
+  if (!address && !is_hci_name(text)) return "must be " + expected + ", is \"" + printable(text) + "\"";
+  options.terms.adapter = address ? address->text() : text;
+  return {};
+}
+
+Complaint label(const sdbus::Variant& value, EstablishOptions& options) {
+  const std::string expected = "s of at most " + std::to_string(kLongestLabel) + " bytes";
+  if (signature_of(value) != "s") return wrong_type(value, expected);
+  auto text = value.get<std::string>();
+  if (text.size() > kLongestLabel) return "must be " + expected + ", has " + std::to_string(text.size());
+  options.label = printable(text);
+  return {};
+}
+
+Complaint pair(const sdbus::Variant& value, EstablishOptions& options) {
+  return read_bool(value, options.terms.pair);
+}
+Complaint wait(const sdbus::Variant& value, EstablishOptions& options) {
+  return read_bool(value, options.wait);
+}
+
+struct Option {
+  const char* key;
+  Complaint (*read)(const sdbus::Variant&, EstablishOptions&);
+};
+constexpr std::array<Option, 7> kOptions{{{"timeout", timeout},
+                                          {"attempt-timeout", attempt_timeout},
+                                          {"max-attempts", max_attempts},
+                                          {"adapter", adapter},
+                                          {"pair", pair},
+                                          {"wait", wait},
+                                          {"label", label}}};
+
+const Option* option(const std::string& key) {
+  for (auto& each : kOptions)
+    if (key == each.key) return &each;
+  return nullptr;
+}
+
+Refusal unknown_option(const std::string& key, const std::string& known) {
+  return invalid("there is no option \"" + printable(key) + "\"", known);
+}
+
+}  // namespace
+
+std::variant<DeviceAddress, Refusal> parse_address(const std::string& text) {
+  if (auto address = DeviceAddress::parse(text)) return *address;
+  return invalid("\"" + printable(text) + "\" is not the address of a Bluetooth device",
+                 "write six hex pairs with colons: AA:BB:CC:DD:EE:FF");
+}
+
+std::variant<EstablishOptions, Refusal> parse_establish_options(const Options& options) {
+  EstablishOptions parsed;
+  for (auto& [key, value] : options) {
+    const auto* known = option(key);
+    if (!known) {
+      std::string all = "the options are";
+      for (auto& name : establish_option_names()) all += " " + name;
+      return unknown_option(key, all);
+    }
+    if (auto complaint = known->read(value, parsed); !complaint.empty())
+      return invalid("option " + key + " " + complaint, "correct it or leave it out");
+  }
+  return parsed;
+}
+
+std::variant<Unit, Refusal> parse_no_options(const Options& options) {
+  if (options.empty()) return Unit{};
+  return unknown_option(options.begin()->first, "this method has no options yet");
+}
+
+std::vector<std::string> establish_option_names() {
+  std::vector<std::string> names;
+  for (auto& each : kOptions) names.emplace_back(each.key);
+  return names;
+}
+
+}  // namespace bleconnd

@@ -1,0 +1,26 @@
+// What callers pass, checked: addresses and options. Every refusal names the key, the range, and what was
+// given.
+#pragma once
+#include <sdbus-c++/sdbus-c++.h>
+
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/address.hpp"
+#include "core/refusal.hpp"
+#include "procedures/device_session.hpp"
+
+namespace bleconnd {
+
+using Options = std::map<std::string, sdbus::Variant>;
+
+std::variant<DeviceAddress, Refusal> parse_address(const std::string& text);
+std::variant<EstablishOptions, Refusal> parse_establish_options(const Options& options);
+std::variant<Unit, Refusal> parse_no_options(const Options& options);  // of methods that know none yet
+
+// The options of EstablishConnection that work here, for Features.
+std::vector<std::string> establish_option_names();
+
+}  // namespace bleconnd

@@ -1,0 +1,75 @@
+// Device1: a snapshot of the session's values, and PropertiesChanged for what differs from it.
+#include "service/device_object.hpp"
+
+#include <chrono>
+
+#include "system/sdbus_compat.hpp"
+
+namespace bleconnd {
+namespace {
+
+std::uint64_t realtime_usec() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+}
+
+}  // namespace
+
+std::string object_path(DeviceAddress address) {
+  return std::string{kRootPath} + "/" + address.object_name();
+}
+
+DeviceObject::DeviceObject(sdbus::IConnection& connection, const DeviceSession& session)
+    : AdaptorInterfaces{connection, sdbus::ObjectPath{object_path(session.address())}}, session_{session} {
+  told_ = read();
+  registerAdaptor();
+  getObject().emitInterfacesAddedSignal();
+}
+
+DeviceObject::~DeviceObject() {
+  getObject().emitInterfacesRemovedSignal();
+  unregisterAdaptor();
+}
+
+DeviceObject::Values DeviceObject::read() const {
+  Values now;
+  now.state = text(session_.stage());
+  now.adapter = session_.adapter();
+  now.bluez_device = session_.bluez_device();
+  now.attempt = session_.attempt();
+  if (auto& error = session_.last_error()) {
+    now.error_name = error_name(error->category);
+    now.error_message = error->message;
+  }
+  for (auto& lease : session_.leases().all())
+    now.leases.push_back(
+        {lease.lingers_to ? std::string{} : lease.holder.name, lease.holder.uid, lease.label});
+  if (session_.connected())
+    now.connected_since = told_.connected_since ? told_.connected_since : realtime_usec();
+  return now;
+}
+
+void DeviceObject::announce_changes() {
+  const auto now = read();
+  std::vector<bus::PropertyName> changed;
+  if (now.state != told_.state) changed.emplace_back("State");
+  if (now.adapter != told_.adapter) changed.emplace_back("Adapter");
+  if (now.bluez_device != told_.bluez_device) changed.emplace_back("BluezDevice");
+  if (now.attempt != told_.attempt) changed.emplace_back("Attempt");
+  if (now.error_name != told_.error_name || now.error_message != told_.error_message)
+    changed.emplace_back("LastError");
+  if (now.leases != told_.leases) changed.emplace_back("Leases");
+  if (now.connected_since != told_.connected_since) changed.emplace_back("ConnectedSince");
+  told_ = now;
+  if (!changed.empty())
+    getObject().emitPropertiesChangedSignal(
+        bus::interface_name(org::bleconnd::Device1_adaptor::INTERFACE_NAME), changed);
+}
+
+void DeviceObject::attempt_failed(const FailedAttempt& failed, const Refusal& as) {
+  const auto retry_in = std::chrono::duration_cast<std::chrono::microseconds>(failed.retry_in);
+  emitAttemptFailed(failed.attempt, failed.bound, std::string{error_name(as.category)}, as.token, as.message,
+                    static_cast<std::uint64_t>(retry_in.count()));
+}
+
+}  // namespace bleconnd

@@ -1,0 +1,50 @@
+// The answer that a D-Bus caller still waits for, as a token: it is given once, and dropping it unanswered
+// answers too.
+#pragma once
+#include <sdbus-c++/sdbus-c++.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "core/refusal.hpp"
+#include "system/sdbus_compat.hpp"
+
+namespace bleconnd {
+
+template <class... Results>
+class Reply {
+ public:
+  explicit Reply(sdbus::Result<Results...>&& result) : result_{std::move(result)} {}
+  Reply(Reply&& other) noexcept : result_{std::exchange(other.result_, std::nullopt)} {}
+  Reply& operator=(Reply&&) = delete;
+  ~Reply() {
+    if (result_) refuse_with(refuse({Cause::cancelled, "bleconnd is stopping"}));
+  }
+
+  void answer(const Results&... results) {
+    auto result = take();
+    try {
+      result.returnResults(results...);
+    } catch (const sdbus::Error&) {  // the connection is closing: nobody is there to be told
+    }
+  }
+  void refuse_with(const Refusal& refusal) {
+    auto result = take();
+    try {
+      result.returnError(
+          bus::error(std::string{error_name(refusal.category)}.c_str(), refusal.message.c_str()));
+    } catch (const sdbus::Error&) {
+    }
+  }
+
+ private:
+  sdbus::Result<Results...> take() {
+    auto result = std::move(*result_);
+    result_.reset();
+    return result;
+  }
+  std::optional<sdbus::Result<Results...>> result_;
+};
+
+}  // namespace bleconnd

@@ -1,0 +1,263 @@
+// Manager1: every method is parsed here, served by a task of its own, and answered once.
+#include "service/root_object.hpp"
+
+#include <fmt/format.h>
+
+#include "core/printable.hpp"
+#include "system/sdbus_compat.hpp"
+
+namespace bleconnd {
+namespace {
+
+std::string seconds(std::chrono::milliseconds duration) {
+  return fmt::format("{:.2f} s", static_cast<double>(duration.count()) / 1000);
+}
+
+LogFields fields(const DeviceSession& session) {
+  return {.address = session.address().text(), .adapter = session.adapter(), .attempt = session.attempt()};
+}
+
+}  // namespace
+
+RootObject::RootObject(sdbus::IConnection& connection, Radio& radio, const Log& log, UidOf uid_of,
+                       std::string version)
+    : AdaptorInterfaces{connection, sdbus::ObjectPath{kRootPath}},
+      connection_{connection},
+      radio_{radio},
+      log_{log},
+      uid_of_{std::move(uid_of)},
+      version_{std::move(version)},
+      status_changed_{radio.executor},
+      connections_{radio, *this},
+      serving_{radio.executor} {
+  state_ = stack_state();
+  registerAdaptor();
+  serving_.spawn(follow_stack());
+}
+
+RootObject::~RootObject() {
+  unregisterAdaptor();
+}
+
+// --- methods ---
+
+Caller RootObject::caller() {
+  const auto& call = bus::current_message(getObject());
+  return {bus::sender_of(call), uid_of_(call)};
+}
+
+void RootObject::EstablishConnection(sdbus::Result<sdbus::ObjectPath, VariantMap>&& result,
+                                     std::string address, Options options) {
+  Reply<sdbus::ObjectPath, VariantMap> reply{std::move(result)};
+  auto device = parse_address(address);
+  if (auto* refusal = std::get_if<Refusal>(&device)) return reply.refuse_with(*refusal);
+  auto parsed = parse_establish_options(options);
+  if (auto* refusal = std::get_if<Refusal>(&parsed)) return reply.refuse_with(*refusal);
+  const auto to = std::get<DeviceAddress>(device);
+  auto answer = connections_.establish(caller(), to, std::get<EstablishOptions>(parsed));
+  serving_.spawn(serve_establish(std::move(reply), to, std::move(answer)));
+}
+
+Task<Unit> RootObject::serve_establish(Reply<sdbus::ObjectPath, VariantMap> reply, DeviceAddress address,
+                                       Task<Answer<Established>> answer) {
+  auto answered = co_await answer;
+  if (auto* refusal = std::get_if<Refusal>(&answered)) {
+    reply.refuse_with(*refusal);
+    co_return Unit{};
+  }
+  const auto& established = std::get<Established>(answered);
+  const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(established.elapsed);
+  VariantMap results;
+  results.emplace("state", sdbus::Variant{std::string{text(established.stage)}});
+  results.emplace("adapter", sdbus::Variant{established.adapter});
+  results.emplace("bluez-device", sdbus::Variant{sdbus::ObjectPath{established.bluez_device}});
+  results.emplace("attempts", sdbus::Variant{established.attempts});
+  results.emplace("elapsed-usec", sdbus::Variant{static_cast<std::uint64_t>(elapsed.count())});
+  results.emplace("services-from-cache", sdbus::Variant{false});
+  results.emplace("services-verified", sdbus::Variant{established.services_verified});
+  results.emplace("shared", sdbus::Variant{established.shared});
+  reply.answer(sdbus::ObjectPath{object_path(address)}, results);
+  co_return Unit{};
+}
+
+void RootObject::ReleaseConnection(sdbus::Result<std::uint32_t>&& result, std::string address,
+                                   Options options) {
+  Reply<std::uint32_t> reply{std::move(result)};
+  auto device = parse_address(address);
+  if (auto* refusal = std::get_if<Refusal>(&device)) return reply.refuse_with(*refusal);
+  auto parsed = parse_no_options(options);
+  if (auto* refusal = std::get_if<Refusal>(&parsed)) return reply.refuse_with(*refusal);
+  auto answer = connections_.release(caller(), std::get<DeviceAddress>(device));
+  serving_.spawn(serve_release(std::move(reply), std::move(answer)));
+}
+
+Task<Unit> RootObject::serve_release(Reply<std::uint32_t> reply, Task<Answer<std::uint32_t>> answer) {
+  auto answered = co_await answer;
+  if (auto* refusal = std::get_if<Refusal>(&answered)) {
+    reply.refuse_with(*refusal);
+  } else {
+    reply.answer(std::get<std::uint32_t>(answered));
+  }
+  co_return Unit{};
+}
+
+void RootObject::Disconnect(sdbus::Result<>&& result, std::string address) {
+  Reply<> reply{std::move(result)};
+  auto device = parse_address(address);
+  if (auto* refusal = std::get_if<Refusal>(&device)) return reply.refuse_with(*refusal);
+  const auto to = std::get<DeviceAddress>(device);
+  const auto by = caller();
+  log_.write(LogLevel::notice,
+             to.text() + ": disconnect for every holder, asked by " + by.name + " (uid " +
+                 std::to_string(by.uid) + ")",
+             {.address = to.text()});
+  auto answer = connections_.disconnect(to);
+  serving_.spawn(serve_disconnect(std::move(reply), std::move(answer)));
+}
+
+Task<Unit> RootObject::serve_disconnect(Reply<> reply, Task<Answer<Unit>> answer) {
+  auto answered = co_await answer;
+  if (auto* refusal = std::get_if<Refusal>(&answered)) {
+    reply.refuse_with(*refusal);
+  } else {
+    reply.answer();
+  }
+  co_return Unit{};
+}
+
+void RootObject::GetServices(sdbus::Result<ManagedObjects, VariantMap>&& result, std::string address) {
+  Reply<ManagedObjects, VariantMap> reply{std::move(result)};
+  auto device = parse_address(address);
+  if (auto* refusal = std::get_if<Refusal>(&device)) return reply.refuse_with(*refusal);
+  auto answer = connections_.services(std::get<DeviceAddress>(device));
+  serving_.spawn(serve_services(std::move(reply), std::move(answer)));
+}
+
+Task<Unit> RootObject::serve_services(Reply<ManagedObjects, VariantMap> reply,
+                                      Task<Answer<GattObjects>> answer) {
+  auto answered = co_await answer;
+  if (auto* refusal = std::get_if<Refusal>(&answered)) {
+    reply.refuse_with(*refusal);
+    co_return Unit{};
+  }
+  VariantMap info;
+  info.emplace("from-cache", sdbus::Variant{false});
+  info.emplace("age-usec", sdbus::Variant{std::uint64_t{0}});
+  reply.answer(managed_objects(std::get<GattObjects>(answered)), info);
+  co_return Unit{};
+}
+
+std::vector<sdbus::Struct<std::string, std::string, std::string, std::uint32_t, sdbus::ObjectPath>>
+RootObject::ListConnections() {
+  std::vector<sdbus::Struct<std::string, std::string, std::string, std::uint32_t, sdbus::ObjectPath>> rows;
+  for (const auto* session : connections_.sessions())
+    rows.push_back({session->address().text(), std::string{text(session->stage())}, session->adapter(),
+                    static_cast<std::uint32_t>(session->leases().size()),
+                    sdbus::ObjectPath{object_path(session->address())}});
+  return rows;
+}
+
+std::vector<std::string> RootObject::Features() {
+  std::vector<std::string> features{"EstablishConnection", "ReleaseConnection", "Disconnect", "GetServices",
+                                    "ListConnections"};
+  for (auto& option : establish_option_names()) features.push_back(option);
+  return features;
+}
+
+// --- state ---
+
+std::string RootObject::stack_state() const {
+  if (radio_.stack().owner.empty()) return "waiting-for-bluez";
+  return radio_.stack().any_powered() ? "running" : "waiting-for-adapter";
+}
+
+Task<Unit> RootObject::follow_stack() {
+  for (;;) {
+    if (auto now = stack_state(); now != state_) {
+      state_ = now;
+      log_.write(LogLevel::info, "state: " + state_);
+      getObject().emitPropertiesChangedSignal(
+          bus::interface_name(org::bleconnd::Manager1_adaptor::INTERFACE_NAME), {bus::PropertyName{"State"}});
+    }
+    status_changed_.notify();
+    co_await radio_.bluez.stack_changed().until(kNever, unstoppable());
+  }
+}
+
+void RootObject::announce_connections() {
+  status_changed_.notify();
+  const auto now = connections_.links_up();
+  if (now == told_connections_) return;
+  told_connections_ = now;
+  getObject().emitPropertiesChangedSignal(
+      bus::interface_name(org::bleconnd::Manager1_adaptor::INTERFACE_NAME),
+      {bus::PropertyName{"Connections"}});
+}
+
+std::string RootObject::status() const {
+  std::uint32_t up = 0;
+  std::uint32_t coming = 0;
+  for (const auto* session : connections_.sessions()) {
+    up += session->connected() ? 1 : 0;
+    coming += session->connected() ? 0 : 1;
+  }
+  std::string status = std::to_string(up) + " connected";
+  if (coming > 0) status += ", " + std::to_string(coming) + " connecting";
+  if (state_ != "running") return status + "; " + state_;
+  for (auto& adapter : radio_.stack().adapters)
+    status += "; " + adapter.name + (adapter.powered ? " on" : " off");
+  return status;
+}
+
+// --- what the procedures tell ---
+
+void RootObject::appeared(DeviceSession& session) {
+  devices_.emplace(session.address(), std::make_unique<DeviceObject>(connection_, session));
+}
+
+void RootObject::changed(DeviceSession& session) {
+  if (auto device = devices_.find(session.address()); device != devices_.end())
+    device->second->announce_changes();
+}
+
+void RootObject::stage_changed(DeviceSession& session, const std::string& reason) {
+  changed(session);
+  emitConnectionStateChanged(sdbus::ObjectPath{object_path(session.address())}, session.address().text(),
+                             std::string{text(session.stage())}, reason);
+  if (session.connected())
+    log_.write(LogLevel::info,
+               session.address().text() + ": connected on " + session.adapter() + ", attempt " +
+                   std::to_string(session.attempt()),
+               fields(session));
+  log_.write(LogLevel::debug,
+             session.address().text() + ": " + std::string{text(session.stage())} +
+                 (reason.empty() ? "" : " (" + reason + ")"),
+             fields(session));
+  announce_connections();
+}
+
+void RootObject::attempt_failed(DeviceSession& session, const FailedAttempt& failed, const Refusal& as) {
+  changed(session);
+  if (auto device = devices_.find(session.address()); device != devices_.end())
+    device->second->attempt_failed(failed, as);
+  auto about = fields(session);
+  about.error = error_name(as.category);
+  const auto next = failed.last ? std::string{"given up"} : "next in " + seconds(failed.retry_in);
+  log_.write(failed.last ? LogLevel::warning : LogLevel::info,
+             session.address().text() + ": attempt " + std::to_string(failed.attempt) + " failed, " + next +
+                 ": " + as.message,
+             about);
+}
+
+void RootObject::link_ended(DeviceSession& session, const std::string& reason) {
+  if (auto device = devices_.find(session.address()); device != devices_.end())
+    device->second->link_ended(reason);
+  log_.write(LogLevel::info, session.address().text() + ": disconnected (" + reason + ")", fields(session));
+}
+
+void RootObject::gone(DeviceSession& session) {
+  devices_.erase(session.address());
+  announce_connections();
+}
+
+}  // namespace bleconnd

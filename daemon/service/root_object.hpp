@@ -1,0 +1,83 @@
+// /org/bleconnd: Manager1 and ObjectManager. Parses a call, hands it to the procedures, answers; tells what
+// they do in signals and the log.
+#pragma once
+#include <sdbus-c++/sdbus-c++.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "async/scope.hpp"
+#include "bleconnd_adaptor.hpp"
+#include "ports/log.hpp"
+#include "procedures/connections.hpp"
+#include "service/arguments.hpp"
+#include "service/device_object.hpp"
+#include "service/gatt_variants.hpp"
+#include "service/reply.hpp"
+
+namespace bleconnd {
+
+class RootObject final
+    : public sdbus::AdaptorInterfaces<org::bleconnd::Manager1_adaptor, sdbus::ObjectManager_adaptor>,
+      private SessionEvents {
+ public:
+  using UidOf = std::function<std::uint32_t(const sdbus::Message& call)>;  // user id of a caller
+
+  RootObject(sdbus::IConnection& connection, Radio& radio, const Log& log, UidOf uid_of, std::string version);
+  ~RootObject();
+
+  bleconnd::Connections& connections() { return connections_; }
+  // "3 connected, 1 connecting; hci0 on": for the service manager's STATUS=. Notified when it changes.
+  std::string status() const;
+  Notice& status_changed() { return status_changed_; }
+
+ private:
+  // Manager1
+  void EstablishConnection(sdbus::Result<sdbus::ObjectPath, VariantMap>&& result, std::string address,
+                           Options options) override;
+  void ReleaseConnection(sdbus::Result<std::uint32_t>&& result, std::string address,
+                         Options options) override;
+  void Disconnect(sdbus::Result<>&& result, std::string address) override;
+  void GetServices(sdbus::Result<ManagedObjects, VariantMap>&& result, std::string address) override;
+  std::vector<sdbus::Struct<std::string, std::string, std::string, std::uint32_t, sdbus::ObjectPath>>
+  ListConnections() override;
+  std::string Version() override { return version_; }
+  std::vector<std::string> Features() override;
+  std::string State() override { return state_; }
+  std::uint32_t Connections() override { return told_connections_; }
+
+  // SessionEvents
+  void appeared(DeviceSession& session) override;
+  void changed(DeviceSession& session) override;
+  void stage_changed(DeviceSession& session, const std::string& reason) override;
+  void attempt_failed(DeviceSession& session, const FailedAttempt& failed, const Refusal& as) override;
+  void link_ended(DeviceSession& session, const std::string& reason) override;
+  void gone(DeviceSession& session) override;
+
+  Caller caller();
+  Task<Unit> serve_establish(Reply<sdbus::ObjectPath, VariantMap> reply, DeviceAddress address,
+                             Task<Answer<Established>> answer);
+  Task<Unit> serve_release(Reply<std::uint32_t> reply, Task<Answer<std::uint32_t>> answer);
+  Task<Unit> serve_disconnect(Reply<> reply, Task<Answer<Unit>> answer);
+  Task<Unit> serve_services(Reply<ManagedObjects, VariantMap> reply, Task<Answer<GattObjects>> answer);
+  Task<Unit> follow_stack();
+  std::string stack_state() const;
+  void announce_connections();
+
+  sdbus::IConnection& connection_;
+  Radio& radio_;
+  const Log& log_;
+  UidOf uid_of_;
+  std::string version_;
+  std::string state_;
+  std::uint32_t told_connections_ = 0;
+  Notice status_changed_;
+  std::map<DeviceAddress, std::unique_ptr<DeviceObject>> devices_;
+  bleconnd::Connections connections_;
+  Scope serving_;  // destroyed first: its tasks use everything above
+};
+
+}  // namespace bleconnd

@@ -1,0 +1,180 @@
+// The calls of BluezBus. An answer is read where it arrives, in order with the signals, so that an older
+// value never replaces a newer one.
+#include <utility>
+
+#include "system/bluez_bus.hpp"
+
+namespace bleconnd {
+namespace {
+
+constexpr char kProperties[] = "org.freedesktop.DBus.Properties";
+constexpr char kObjectManager[] = "org.freedesktop.DBus.ObjectManager";
+constexpr std::size_t kMostFound =
+    1024;  // objects in an answer of ours; more links than all adapters of a host can have
+
+Failure no_bluetoothd() {
+  return {Cause::stack_down, "bluetoothd is not on the bus"};
+}
+
+// Nothing but objects where BlueZ puts them is passed on: paths from answers become destinations of calls.
+Outcome<DeviceState> device_state(std::string_view path, const DeviceProperties& properties) {
+  if (device_part(path) != path || path.empty()) return Failure{Cause::bluez_error, "an object out of place"};
+  if (!properties.address || !DeviceAddress::parse(*properties.address))
+    return Failure{Cause::bluez_error, "a device without an address"};
+  return DeviceState{.path = std::string{path},
+                     .adapter = std::string{adapter_part(path)},
+                     .address = *properties.address,
+                     .connected = properties.connected.value_or(false),
+                     .services_resolved = properties.services_resolved.value_or(false),
+                     .bonded = properties.bonded.value_or(false) || properties.paired.value_or(false),
+                     .trusted = properties.trusted.value_or(false),
+                     .rssi = properties.rssi};
+}
+
+// SetDiscoveryFilter({"Transport": "le", "DuplicateData": false})
+bool append_le_filter(sd_bus_message* message) {
+  return sd_bus_message_append(message, "a{sv}", 2, "Transport", "s", "le", "DuplicateData", "b", 0) >= 0;
+}
+
+}  // namespace
+
+Outcome<std::unique_ptr<Ear>> BluezBus::listen(const std::string& adapter, DeviceAddress address,
+                                               std::vector<std::string> paths, Notice& notice) {
+  return ears_.listen(adapter, address, std::move(paths), notice);
+}
+
+Task<Outcome<DeviceState>> BluezBus::get_device(std::string path, TimePoint deadline, std::stop_token stop) {
+  if (owner().empty()) co_return no_bluetoothd();
+  auto message = line_.new_call(owner(), path, kProperties, "GetAll");
+  if (message) sd_bus_message_append(message.get(), "s", kDeviceInterface);
+  const auto read = [this, asked = owner(), path](const DbusAnswer& answer) -> Outcome<DeviceState> {
+    if (asked != owner()) return no_bluetoothd();
+    return read_device(answer, path);
+  };
+  DbusCall<DeviceState> call{loop_, line_, std::move(message), read, deadline, std::move(stop)};
+  co_return co_await call;
+}
+
+Outcome<DeviceState> BluezBus::read_device(const DbusAnswer& answer, const std::string& path) {
+  if (answer.failed_by(Cause::object_gone)) devices_.absent(path);
+  if (!answer.ok()) return answer.failure();
+  DeviceProperties properties;
+  if (!read_properties(answer.value(), properties)) return unreadable_answer();
+  devices_.looked_at(path, properties);
+  return device_state(path, properties);
+}
+
+Task<Outcome<std::vector<DeviceState>>> BluezBus::find_devices(DeviceAddress address, TimePoint deadline,
+                                                               std::stop_token stop) {
+  if (owner().empty()) co_return no_bluetoothd();
+  auto message = line_.new_call(owner(), "/", kObjectManager, "GetManagedObjects");
+  const auto read = [this, asked = owner(),
+                     address](const DbusAnswer& answer) -> Outcome<std::vector<DeviceState>> {
+    if (asked != owner()) return no_bluetoothd();
+    return read_devices(answer, address);
+  };
+  DbusCall<std::vector<DeviceState>> call{loop_, line_, std::move(message), read, deadline, std::move(stop)};
+  co_return co_await call;
+}
+
+Outcome<std::vector<DeviceState>> BluezBus::read_devices(const DbusAnswer& answer, DeviceAddress address) {
+  if (!answer.ok()) return answer.failure();
+  std::vector<DeviceState> found;
+  std::set<std::string, std::less<>> followed;
+  const auto wanted = address.text();
+  const bool whole = for_each_object(answer.value(), [&](std::string_view path) {
+    ObjectInterfaces interfaces;
+    if (device_part(path) != path) return skip_interfaces(answer.value());
+    if (!read_interfaces(answer.value(), interfaces)) return false;
+    if (!interfaces.device) return true;
+    if (devices_.follows(path)) followed.emplace(path);
+    devices_.looked_at(path, *interfaces.device);
+    auto state = device_state(path, *interfaces.device);
+    const bool asked_for = state.ok() && (state.value().address == wanted || state.value().connected);
+    if (asked_for && found.size() < kMostFound) found.push_back(std::move(state.value()));
+    return true;
+  });
+  if (!whole) return unreadable_answer();
+  devices_.listed(followed);
+  return found;
+}
+
+Task<Outcome<GattObjects>> BluezBus::read_services(std::string path, TimePoint deadline,
+                                                   std::stop_token stop) {
+  if (owner().empty()) co_return no_bluetoothd();
+  auto message = line_.new_call(owner(), "/", kObjectManager, "GetManagedObjects");
+  const auto read = [this, asked = owner(), path](const DbusAnswer& answer) -> Outcome<GattObjects> {
+    if (asked != owner()) return no_bluetoothd();
+    return read_gatt(answer, path);
+  };
+  DbusCall<GattObjects> call{loop_, line_, std::move(message), read, deadline, std::move(stop)};
+  co_return co_await call;
+}
+
+Outcome<GattObjects> BluezBus::read_gatt(const DbusAnswer& answer, const std::string& device) {
+  if (!answer.ok()) return answer.failure();
+  GattObjects objects;
+  bool there = false;
+  const bool whole = for_each_object(answer.value(), [&](std::string_view path) {
+    there = there || path == device;
+    ObjectInterfaces interfaces;
+    if (path == device || device_part(path) != device) return skip_interfaces(answer.value());
+    if (!read_interfaces(answer.value(), interfaces)) return false;
+    if (interfaces.gatt && objects.size() < DeviceMirror::kGattObjects)
+      objects.emplace(std::string{path}, std::move(*interfaces.gatt));
+    return true;
+  });
+  if (!whole) return unreadable_answer();
+  if (!there) {
+    devices_.absent(device);
+    return Cause::object_gone;
+  }
+  devices_.services_read(device, objects);
+  return objects;
+}
+
+Task<Outcome<>> BluezBus::dial_call(std::string path, const char* member, TimePoint deadline,
+                                    std::stop_token stop) {
+  if (owner().empty()) co_return no_bluetoothd();
+  auto& line = dial_lines_.line(path);
+  auto message = line.new_call(owner(), path, kDeviceInterface, member);
+  DbusCall<Unit> call{loop_, line, std::move(message), read_nothing, deadline, std::move(stop)};
+  co_return co_await call;
+}
+
+Task<Outcome<>> BluezBus::connect(std::string path, TimePoint deadline, std::stop_token stop) {
+  return dial_call(std::move(path), "Connect", deadline, std::move(stop));
+}
+Task<Outcome<>> BluezBus::disconnect(std::string path, TimePoint deadline, std::stop_token stop) {
+  return dial_call(std::move(path), "Disconnect", deadline, std::move(stop));
+}
+Task<Outcome<>> BluezBus::pair(std::string path, TimePoint deadline, std::stop_token stop) {
+  return dial_call(std::move(path), "Pair", deadline, std::move(stop));
+}
+Task<Outcome<>> BluezBus::cancel_pairing(std::string path, TimePoint deadline, std::stop_token stop) {
+  return dial_call(std::move(path), "CancelPairing", deadline, std::move(stop));
+}
+
+Task<Outcome<>> BluezBus::start_discovery(std::string adapter, TimePoint deadline, std::stop_token stop) {
+  if (owner().empty()) co_return no_bluetoothd();
+  auto filter = line_.new_call(owner(), adapter, kAdapterInterface, "SetDiscoveryFilter");
+  if (filter) append_le_filter(filter.get());
+  DbusCall<Unit> filtering{loop_, line_, std::move(filter), read_nothing, deadline, stop};
+  auto filtered = co_await filtering;
+  if (!filtered.ok()) co_return filtered;
+  co_return co_await adapter_call(std::move(adapter), "StartDiscovery", deadline, std::move(stop));
+}
+
+Task<Outcome<>> BluezBus::stop_discovery(std::string adapter, TimePoint deadline, std::stop_token stop) {
+  return adapter_call(std::move(adapter), "StopDiscovery", deadline, std::move(stop));
+}
+
+Task<Outcome<>> BluezBus::adapter_call(std::string adapter, const char* member, TimePoint deadline,
+                                       std::stop_token stop) {
+  if (owner().empty()) co_return no_bluetoothd();
+  auto message = line_.new_call(owner(), adapter, kAdapterInterface, member);
+  DbusCall<Unit> call{loop_, line_, std::move(message), read_nothing, deadline, std::move(stop)};
+  co_return co_await call;
+}
+
+}  // namespace bleconnd

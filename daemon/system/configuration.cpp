@@ -1,0 +1,94 @@
+// inih parses; this counts its lines (the library is built without line numbers in Debian) and judges keys
+// and values.
+#include "system/configuration.hpp"
+
+#include <ini.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "core/printable.hpp"
+#include "system/journal.hpp"
+
+namespace bleconnd {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr int kMostLines = 10'000;  // a device node or a log in the place of the file ends somewhere
+
+struct Reading {
+  std::FILE* file;
+  std::string name;
+  const Journal& journal;
+  Configuration result{};
+  int line = 0;
+};
+
+char* next_line(char* buffer, int size, void* reading_) {
+  auto& reading = *static_cast<Reading*>(reading_);
+  if (reading.line >= kMostLines || !std::fgets(buffer, size, reading.file)) return nullptr;
+  ++reading.line;
+  if (std::strchr(buffer, '\n') || std::feof(reading.file)) return buffer;
+  // Longer than the parser's buffer (200): the parser would take the rest for lines of their own.
+  for (int next = 0; next != '\n' && next != EOF;) next = std::getc(reading.file);
+  reading.journal.warning("{}:{}: too long, its end is ignored", reading.name, reading.line);
+  return buffer;
+}
+
+std::optional<std::chrono::seconds> parse_seconds(std::string_view text, std::chrono::seconds most) {
+  unsigned value{};
+  const auto* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, value);
+  const bool whole = !text.empty() && parsed.ec == std::errc{} && parsed.ptr == end;
+  if (!whole || std::chrono::seconds{value} > most) return {};
+  return std::chrono::seconds{value};
+}
+
+int on_key(void* reading_, const char* section, const char* key, const char* value) {
+  auto& reading = *static_cast<Reading*>(reading_);
+  const auto at = reading.name + ":" + std::to_string(reading.line);
+  if (std::string_view{section} != "General" || std::string_view{key} != "LingerSec") {
+    reading.journal.warning("{}: unknown key {} in section [{}], ignored", at, printable(key),
+                            printable(section));
+    return 1;
+  }
+  if (auto linger = parse_seconds(value, kLongestLinger)) {
+    reading.result.linger = *linger;
+  } else {
+    reading.journal.warning("{}: LingerSec={} is no number from 0 to {}, ignored", at, printable(value),
+                            kLongestLinger.count());
+  }
+  return 1;
+}
+
+}  // namespace
+
+std::string configuration_directory() {
+  const char* set = std::getenv("CONFIGURATION_DIRECTORY");
+  if (!set || !*set) return "/etc/bleconnd";
+  std::string_view directories{set};
+  return std::string{directories.substr(0, directories.find(':'))};
+}
+
+Configuration read_configuration(const std::string& directory, const Journal& journal) {
+  const auto name = directory + "/main.conf";
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file{std::fopen(name.c_str(), "re"), std::fclose};
+  if (!file) {
+    if (errno != ENOENT) journal.warning("{}: {}, the defaults are used", name, std::strerror(errno));
+    return {};
+  }
+  Reading reading{.file = file.get(), .name = name, .journal = journal};
+  const int bad_line = ini_parse_stream(next_line, &reading, on_key, &reading);
+  if (bad_line > 0) journal.warning("{}:{}: neither a section nor a key, ignored", name, bad_line);
+  if (std::ferror(file.get())) journal.warning("{}: {}", name, std::strerror(errno));
+  if (reading.line >= kMostLines) journal.warning("{}: only the first {} lines are read", name, kMostLines);
+  return reading.result;
+}
+
+}  // namespace bleconnd

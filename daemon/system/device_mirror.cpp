@@ -1,0 +1,225 @@
+// Each function changes one device's values, then wakes who waits for them, once.
+// Who watches pins an entry; the rest is forgotten in the order of use when there are too many or rules run
+// out.
+#include "system/device_mirror.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+#include <vector>
+
+namespace bleconnd {
+namespace {
+
+std::string object_rule(std::string_view path) {
+  return fmt::format(
+      "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.ObjectManager',arg0path='{}'", path);
+}
+
+// All that the object itself says: PropertiesChanged of Device1, and Device1.Disconnected of BlueZ >= 5.83.
+// What else it says (its battery) comes rarely. One rule instead of two, since they are few.
+std::string own_signals_rule(std::string_view path) {
+  return fmt::format("type='signal',sender='org.bluez',path='{}'", path);
+}
+
+}  // namespace
+
+class DeviceMirror::Watch final : public DeviceWatch {
+ public:
+  Watch(DeviceMirror& mirror, const std::string& path, Entry& entry)
+      : mirror_{mirror}, path_{path}, entry_{entry} {
+    ++entry_.watches;
+  }
+  ~Watch() override { mirror_.unwatch(entry_); }
+  const std::string& path() const override { return path_; }
+  const Observation& seen() const override { return entry_.seen; }
+  Notice& changed() override { return entry_.changed; }
+
+ private:
+  DeviceMirror& mirror_;
+  const std::string& path_;
+  Entry& entry_;
+};
+
+Outcome<std::unique_ptr<DeviceWatch>> DeviceMirror::watch(const std::string& path) {
+  if (device_part(path) != path) return Failure{Cause::invalid, "no path of a device"};
+  auto at = entries_.find(path);
+  if (at == entries_.end()) at = follow(path);
+  if (at == entries_.end()) return Failure{Cause::limits, "no match rule is left"};
+  auto& entry = at->second;
+  if (!entry.own_signals) entry.own_signals = hold(own_signals_rule(path), &entry);
+  if (!entry.own_signals) return Failure{Cause::limits, "no match rule is left"};
+  return std::unique_ptr<DeviceWatch>{std::make_unique<Watch>(*this, at->first, entry)};
+}
+
+DeviceMirror::Entries::iterator DeviceMirror::follow(const std::string& path) {
+  auto object = hold(object_rule(path), nullptr);
+  auto below = hold(object_rule(path + "/"), nullptr);
+  if (!object || !below) return entries_.end();
+  const auto at = entries_.try_emplace(path, executor_, std::move(*object), std::move(*below)).first;
+  at->second.used = ++uses_;
+  return at;
+}
+
+// Those who watch come before those who are remembered.
+std::optional<MatchRules::Held> DeviceMirror::hold(std::string rule, const Entry* keep) {
+  while (rules_.room() == 0)
+    if (!forget_oldest(keep)) return {};
+  return rules_.hold(std::move(rule));
+}
+
+bool DeviceMirror::forget_oldest(const Entry* keep) {
+  auto oldest = entries_.end();
+  for (auto at = entries_.begin(); at != entries_.end(); ++at) {
+    if (at->second.watches > 0 || &at->second == keep) continue;
+    if (oldest == entries_.end() || at->second.used < oldest->second.used) oldest = at;
+  }
+  if (oldest == entries_.end()) return false;
+  entries_.erase(oldest);
+  return true;
+}
+
+void DeviceMirror::unwatch(Entry& entry) {
+  if (--entry.watches > 0) return;
+  entry.used = ++uses_;
+  // From now on nothing tells of its link; "not connected" is what makes everybody look before they rely on
+  // it.
+  entry.own_signals.reset();
+  entry.seen.connected = false;
+  entry.seen.services_resolved = false;
+  std::size_t unwatched = 0;
+  for (auto& [path, each] : entries_) unwatched += each.watches == 0;
+  if (unwatched > kRemembered) forget_oldest(nullptr);
+}
+
+DeviceMirror::Entry* DeviceMirror::find(std::string_view path) {
+  const auto at = entries_.find(path);
+  return at == entries_.end() ? nullptr : &at->second;
+}
+
+bool DeviceMirror::follows(std::string_view path) const {
+  return entries_.find(path) != entries_.end();
+}
+
+bool DeviceMirror::knows(std::string_view path) const {
+  const auto at = entries_.find(path);
+  return at != entries_.end() && at->second.seen.present;
+}
+
+// Edges of the link are counted, not signals: BlueZ leaves out some (Connected=true can be missing), and
+// answers tell values too.
+void DeviceMirror::take_values(Entry& entry, const DeviceProperties& properties) {
+  auto& seen = entry.seen;
+  entry.paired = properties.paired.value_or(entry.paired);
+  entry.bonded = properties.bonded.value_or(entry.bonded);
+  seen.bonded = entry.paired || entry.bonded;
+  if (entry.watches == 0) return;
+  if (properties.connected && *properties.connected != seen.connected) {
+    seen.connected = *properties.connected;
+    ++(seen.connected ? seen.links_up : seen.links_down);
+    if (seen.connected) seen.end_reason.clear();
+    seen.services_resolved = false;
+  }
+  if (properties.services_resolved) seen.services_resolved = *properties.services_resolved;
+  if (properties.connected == false) seen.services_resolved = false;
+}
+
+void DeviceMirror::added(std::string_view path, const DeviceProperties& properties) {
+  auto* entry = find(path);
+  if (!entry) return;
+  auto& seen = entry->seen;
+  seen.present = true;
+  seen.gatt.clear();  // a new object has none yet
+  seen.gatt_whole = true;
+  if (properties.reported) seen.heard = executor_.now();
+  take_values(*entry, properties);
+  entry->changed.notify();
+}
+
+void DeviceMirror::gone(Entry& entry) {
+  auto& seen = entry.seen;
+  if (seen.connected) ++seen.links_down;
+  seen.present = seen.connected = seen.services_resolved = false;
+  seen.bonded = entry.paired = entry.bonded = false;
+  seen.gatt.clear();
+  seen.gatt_whole = false;
+}
+
+void DeviceMirror::removed(std::string_view path) {
+  auto* entry = find(path);
+  if (!entry) return;
+  ++entry->seen.removals;
+  gone(*entry);
+  entry->changed.notify();
+}
+
+void DeviceMirror::changed(std::string_view path, const DeviceProperties& properties) {
+  auto* entry = find(path);
+  if (!entry) return;
+  entry->seen.present = true;
+  if (properties.reported) entry->seen.heard = executor_.now();
+  take_values(*entry, properties);
+  entry->changed.notify();
+}
+
+void DeviceMirror::link_ended(std::string_view path, std::string reason) {
+  auto* entry = find(path);
+  if (!entry || entry->watches == 0) return;
+  entry->seen.end_reason = std::move(reason);
+  entry->changed.notify();
+}
+
+void DeviceMirror::gatt_added(std::string_view path, GattObject object) {
+  auto* entry = find(device_part(path));
+  if (!entry) return;
+  auto& seen = entry->seen;
+  if (seen.gatt.size() < kGattObjects) {
+    seen.gatt.insert_or_assign(std::string{path}, std::move(object));
+  } else {
+    seen.gatt_whole = false;
+  }
+  entry->changed.notify();
+}
+
+void DeviceMirror::gatt_removed(std::string_view path) {
+  auto* entry = find(device_part(path));
+  if (!entry) return;
+  entry->seen.gatt.erase(std::string{path});
+  entry->changed.notify();
+}
+
+void DeviceMirror::looked_at(std::string_view path, const DeviceProperties& properties) {
+  auto* entry = find(path);
+  if (!entry) return;
+  entry->seen.present = true;
+  take_values(*entry, properties);
+  entry->changed.notify();
+}
+
+void DeviceMirror::absent(std::string_view path) {
+  if (knows(path)) removed(path);
+}
+
+void DeviceMirror::services_read(std::string_view path, const GattObjects& objects) {
+  auto* entry = find(path);
+  if (!entry) return;
+  entry->seen.present = true;
+  entry->seen.gatt = objects;
+  entry->seen.gatt_whole = objects.size() < kGattObjects;
+  entry->changed.notify();
+}
+
+void DeviceMirror::listed(const std::set<std::string, std::less<>>& paths) {
+  for (auto& [path, entry] : entries_)
+    if (!paths.contains(path)) absent(path);
+}
+
+void DeviceMirror::all_gone(std::string_view under) {
+  for (auto& [path, entry] : entries_) {
+    if (!under.empty() && adapter_part(path) != under) continue;
+    gone(entry);
+    entry.changed.notify();
+  }
+}
+
+}  // namespace bleconnd

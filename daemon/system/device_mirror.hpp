@@ -1,0 +1,81 @@
+// The devices that somebody watches, and the most recently watched ones, as BlueZ's signals and answers tell
+// of them. Two rules a device let through its object and its GATT objects; advertisements match neither. The
+// third, for its properties, is held only while somebody watches.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "ports/bluez.hpp"
+#include "system/bluez_messages.hpp"
+#include "system/match_rules.hpp"
+
+namespace bleconnd {
+
+class DeviceMirror {
+ public:
+  static constexpr std::size_t kRemembered = 64;  // devices that nobody watches
+  static constexpr std::size_t kGattObjects =
+      2048;  // of one device; more are left out, and the tree is never "whole"
+
+  DeviceMirror(Executor& executor, MatchRules& rules) : executor_{executor}, rules_{rules} {}
+  DeviceMirror(const DeviceMirror&) = delete;
+  DeviceMirror& operator=(const DeviceMirror&) = delete;
+
+  Outcome<std::unique_ptr<DeviceWatch>> watch(const std::string& path);
+  bool knows(std::string_view path) const;    // followed, and its object is there
+  bool follows(std::string_view path) const;  // watched or remembered
+
+  // Signals, about followed devices or others.
+  void added(std::string_view path, const DeviceProperties& properties);
+  void removed(std::string_view path);
+  void changed(std::string_view path, const DeviceProperties& properties);
+  void link_ended(std::string_view path, std::string reason);
+  void gatt_added(std::string_view path, GattObject object);
+  void gatt_removed(std::string_view path);
+
+  // Answers.
+  void looked_at(std::string_view path, const DeviceProperties& properties);
+  void absent(std::string_view path);
+  void services_read(std::string_view path, const GattObjects& objects);
+  void listed(const std::set<std::string, std::less<>>& paths);  // all Device1 objects that there are
+
+  // Objects go without a signal: bluetoothd left, or an adapter did (`under`: its path).
+  void all_gone(std::string_view under);
+
+ private:
+  struct Entry {
+    Entry(Executor& executor, MatchRules::Held object_itself, MatchRules::Held objects_below)
+        : changed{executor}, object{std::move(object_itself)}, below{std::move(objects_below)} {}
+    Observation seen;
+    Notice changed;
+    MatchRules::Held object;
+    MatchRules::Held below;
+    std::optional<MatchRules::Held> own_signals;  // while watched
+    bool paired = false;
+    bool bonded = false;
+    std::size_t watches = 0;
+    std::uint64_t used = 0;  // when it was last watched: the smallest is forgotten first
+  };
+  class Watch;
+  using Entries = std::map<std::string, Entry, std::less<>>;
+
+  Entries::iterator follow(const std::string& path);
+  std::optional<MatchRules::Held> hold(std::string rule, const Entry* keep);
+  bool forget_oldest(const Entry* keep);
+  void unwatch(Entry& entry);
+  Entry* find(std::string_view path);
+  void gone(Entry& entry);
+  void take_values(Entry& entry, const DeviceProperties& properties);
+
+  Executor& executor_;
+  MatchRules& rules_;
+  Entries entries_;
+  std::uint64_t uses_ = 0;
+};
+
+}  // namespace bleconnd

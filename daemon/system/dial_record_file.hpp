@@ -1,0 +1,49 @@
+// ports::DialRecord as a file in the runtime directory, which outlives this process but not the host's
+// uptime. Entries count for one message bus and one bluetoothd: another bus gives out the same unique names
+// again.
+#pragma once
+#include <map>
+#include <string>
+
+#include "ports/dial_record.hpp"
+
+namespace bleconnd {
+
+class Journal;
+
+class DialRecordFile final : public DialRecord {
+ public:
+  // `directory`: $RUNTIME_DIRECTORY; empty: nothing is kept. `bus`: the bus' own id.
+  DialRecordFile(const std::string& directory, std::string bus, const Journal& journal);
+
+  void dialling(const std::string& owner, const std::string& path) override;
+  void linked(const std::string& path) override;
+  // Of this life; where it has none, what a former life left, which whoever says so has taken back or taken
+  // over.
+  void ended(const std::string& path) override;
+  bool dial_left_behind(const std::string& owner, const std::string& path) const override;
+  // Also where the former life saw only its dial: the link can have come up since.
+  bool link_left_behind(const std::string& owner, const std::string& path) const override;
+
+ private:
+  struct Dial {
+    std::string owner;
+    bool linked = false;
+  };
+  using Dials = std::map<std::string, Dial>;  // by path
+
+  void read();
+  void write();
+
+  std::string file_;  // empty: memory only
+  std::string bus_;
+  const Journal& journal_;
+  Dials own_;
+  Dials former_;
+  bool failing_ = false;
+};
+
+// $RUNTIME_DIRECTORY, the first one if it lists several; empty if it is not set.
+std::string runtime_directory();
+
+}  // namespace bleconnd

@@ -1,0 +1,115 @@
+// The ready queue is a "defer" source that is switched on while something is ready; timers are
+// CLOCK_MONOTONIC sources.
+#include "system/event_loop.hpp"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace bleconnd {
+namespace {
+
+// sd-event takes 0 for 250 ms. 1 ms is below what BlueZ's own timers keep.
+constexpr std::uint64_t kAccuracyUsec = 1000;
+
+std::uint64_t usec_of(TimePoint when) {
+  // Rounded up: a timer that is due has never a deadline in the future.
+  const auto usec = std::chrono::ceil<std::chrono::microseconds>(when.time_since_epoch()).count();
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(usec, 0));
+}
+
+class LoopTimer final : public Executor::Timer {
+ public:
+  LoopTimer(sd_event* event, TimePoint when, std::function<void()> due) : due_{std::move(due)} {
+    sd_event_source* source{};
+    must(sd_event_add_time(event, &source, CLOCK_MONOTONIC, usec_of(when), kAccuracyUsec, on_time, this),
+         "sd_event_add_time");
+    source_.reset(source);
+  }
+
+ private:
+  static int on_time(sd_event_source*, std::uint64_t, void* self) {
+    auto due = std::move(static_cast<LoopTimer*>(self)->due_);  // it may drop this timer
+    due();
+    return 0;
+  }
+  std::function<void()> due_;
+  EventSource source_;
+};
+
+int on_unix_signal(sd_event_source*, const signalfd_siginfo*, void* action) {
+  (*static_cast<std::function<void()>*>(action))();
+  return 0;
+}
+
+}  // namespace
+
+EventLoop::EventLoop() {
+  // A reader of our stderr that goes away must not end the service.
+  signal(SIGPIPE, SIG_IGN);
+  sd_event* event{};
+  must(sd_event_new(&event), "sd_event_new");
+  event_.reset(event);
+  sd_event_source* source{};
+  must(sd_event_add_defer(event, &source, on_ready, this), "sd_event_add_defer");
+  ready_source_.reset(source);
+  must(sd_event_source_set_enabled(source, SD_EVENT_OFF), "sd_event_source_set_enabled");
+}
+
+EventLoop::~EventLoop() = default;
+
+void EventLoop::post(std::coroutine_handle<> ready) {
+  ready_.push_back(ready);
+  must(sd_event_source_set_enabled(ready_source_.get(), SD_EVENT_ONESHOT), "sd_event_source_set_enabled");
+}
+
+void EventLoop::forget(std::coroutine_handle<> gone) noexcept {
+  std::erase(ready_, gone);
+}
+
+// What becomes ready meanwhile waits for the next turn, so that events of the bus are not held up by
+// coroutines that never sleep.
+int EventLoop::on_ready(sd_event_source* source, void* self) {
+  auto& ready = static_cast<EventLoop*>(self)->ready_;
+  for (auto turns = ready.size(); turns > 0 && !ready.empty(); --turns) {
+    auto next = ready.front();
+    ready.pop_front();
+    next.resume();
+  }
+  if (!ready.empty())
+    must(sd_event_source_set_enabled(source, SD_EVENT_ONESHOT), "sd_event_source_set_enabled");
+  return 0;
+}
+
+std::unique_ptr<Executor::Timer> EventLoop::call_at(TimePoint when, std::function<void()> due) {
+  return std::make_unique<LoopTimer>(event_.get(), when, std::move(due));
+}
+
+int EventLoop::run() {
+  return must(sd_event_loop(event_.get()), "sd_event_loop");
+}
+
+void EventLoop::stop(int exit_code) {
+  must(sd_event_exit(event_.get(), exit_code), "sd_event_exit");
+}
+
+void EventLoop::on_signal(int number, std::function<void()> action) {
+  auto owned = std::make_unique<std::function<void()>>(std::move(action));
+  sd_event_source* source{};
+  must(sd_event_add_signal(event_.get(), &source, number | SD_EVENT_SIGNAL_PROCMASK, on_unix_signal,
+                           owned.get()),
+       "sd_event_add_signal");
+  must(sd_event_source_set_destroy_callback(
+           source, [](void* held) { delete static_cast<std::function<void()>*>(held); }),
+       "sd_event_source_set_destroy_callback");
+  owned.release();
+  must(sd_event_source_set_floating(source, 1), "sd_event_source_set_floating");
+  sd_event_source_unref(source);
+}
+
+void EventLoop::feed_watchdog() {
+  must(sd_event_set_watchdog(event_.get(), 1), "sd_event_set_watchdog");
+}
+
+}  // namespace bleconnd

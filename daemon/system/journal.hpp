@@ -1,0 +1,49 @@
+// The log: the systemd journal with fields when stderr is connected to it, else lines on stderr.
+// Foreign text (from the air, from callers, from BlueZ) is passed through printable() by who writes the line.
+#pragma once
+#include <fmt/format.h>
+
+#include <string_view>
+#include <utility>
+
+#include "ports/log.hpp"
+
+namespace bleconnd {
+
+class Journal final : public Log {
+ public:
+  Journal();
+
+  void write(LogLevel level, std::string_view text, const LogFields& fields = {}) const override;
+
+  LogLevel level() const { return level_; }
+  void set_level(LogLevel level) { level_ = level; }  // what is less important is not written
+
+  template <class... Args>
+  void error(fmt::format_string<Args...> text, Args&&... args) const {
+    format(LogLevel::error, text, std::forward<Args>(args)...);
+  }
+  template <class... Args>
+  void warning(fmt::format_string<Args...> text, Args&&... args) const {
+    format(LogLevel::warning, text, std::forward<Args>(args)...);
+  }
+  template <class... Args>
+  void info(fmt::format_string<Args...> text, Args&&... args) const {
+    format(LogLevel::info, text, std::forward<Args>(args)...);
+  }
+  template <class... Args>
+  void debug(fmt::format_string<Args...> text, Args&&... args) const {
+    format(LogLevel::debug, text, std::forward<Args>(args)...);
+  }
+
+ private:
+  template <class... Args>
+  void format(LogLevel level, fmt::format_string<Args...> text, Args&&... args) const {
+    if (level <= level_) write(level, fmt::format(text, std::forward<Args>(args)...));
+  }
+
+  bool to_journal_;
+  LogLevel level_ = LogLevel::info;
+};
+
+}  // namespace bleconnd

@@ -1,0 +1,12 @@
+// What systemd is told about us (sd_notify): ready, what we do, stopping. Nothing happens where
+// $NOTIFY_SOCKET is not set.
+#pragma once
+#include <string_view>
+
+namespace bleconnd {
+
+void notify_ready();
+void notify_status(std::string_view status);  // one line; foreign text in it is printable() already
+void notify_stopping();
+
+}  // namespace bleconnd
