@@ -140,7 +140,8 @@ void DeviceSession::attempt_failed(const FailedAttempt& failed) {
 // --- the link ---
 
 Task<Unit> DeviceSession::hold() {
-  Notice::Forward device{link_->watch->changed(), changed_};
+  const auto watch = link_->watch;  // its notice outlives the forward, also when the link ends here
+  Notice::Forward device{watch->changed(), changed_};
   Notice::Forward stack{radio_.bluez.stack_changed(), changed_};
   for (;;) {
     if (auto reason = why_lost(); !reason.empty()) {

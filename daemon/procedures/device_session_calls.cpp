@@ -71,7 +71,7 @@ Established DeviceSession::so_far(const Waiting& waiting) const {
           .attempts = link_ ? link_->attempts : attempt_,
           .elapsed = radio_.now() - waiting.began,
           .services_verified = connected(),
-          .shared = waiting.shared};
+          .shared = waiting.shared || (link_ && link_->adopted)};
 }
 
 // A call that got no link keeps no lease, unless another call of the same caller still waits.

@@ -84,7 +84,7 @@ class Run {
       co_return up.failure();
     }
     radio_.routes.succeeded(device_, route.adapter_address, route.path, radio_.now());
-    co_return Link{route, std::move(watch_), attempt_, foreign_};
+    co_return Link{route, std::move(watch_), attempt_, adopted_, foreign_};
   }
 
   // The route to dial, and the discovery sessions that are to end behind the dial.
@@ -132,7 +132,8 @@ class Run {
       if (!looked.ok()) co_return looked.failure();
       route.connected = looked.value().connected;
     }
-    foreign_ = route.connected && !radio_.dials.link_left_behind(route.owner, route.path);
+    adopted_ = route.connected;
+    foreign_ = adopted_ && !radio_.dials.link_left_behind(route.owner, route.path);
     if (!route.connected) {
       auto turn = co_await radio_.turns.turn(route.adapter, stop);
       if (!turn.ok()) co_return turn.failure();
@@ -206,6 +207,7 @@ class Run {
   std::uint32_t attempt_ = 1;
   std::optional<Cause> last_;
   std::optional<TimePoint> in_progress_since_;
+  bool adopted_ = false;
   bool foreign_ = false;
   std::unique_ptr<DeviceWatch> watch_;  // of the last dial, followed between attempts too
 };

@@ -11,9 +11,10 @@ namespace bleconnd {
 
 struct Link {
   Route route;
-  std::unique_ptr<DeviceWatch> watch;
+  std::shared_ptr<DeviceWatch> watch;
   std::uint32_t attempts = 0;  // the successful one included
-  bool foreign = false;        // it was up already, and another program's: never ours to end
+  bool adopted = false;        // it was up already
+  bool foreign = false;        // adopted, and another program's: never ours to end
 };
 
 struct RunFailure {

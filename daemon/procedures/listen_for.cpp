@@ -29,7 +29,7 @@ class Listeners {
   Outcome<> follow(const Terms& terms) {
     std::erase_if(open_, [&](const Listener& open) {
       const auto* adapter = radio_.stack().adapter(open.adapter);
-      return !adapter || adapter->power_epoch != open.power_epoch;
+      return !adapter || !adapter->powered || adapter->power_epoch != open.power_epoch;
     });
     for (auto& adapter : radio_.stack().adapters) {
       if (!adapter.powered || !may_use(terms, adapter) || listens(adapter.path)) continue;
@@ -46,11 +46,11 @@ class Listeners {
   bool all_heard() const {
     return std::all_of(open_.begin(), open_.end(), [](auto& open) { return open.ear->heard().has_value(); });
   }
-  std::optional<TimePoint> first_heard() const {
-    std::optional<TimePoint> first;
+  // When the first report came; later ones do not move it.
+  std::optional<TimePoint> first_heard() {
     for (auto& open : open_)
-      if (auto& report = open.ear->heard(); report && (!first || report->at < *first)) first = report->at;
-    return first;
+      if (!first_ && open.ear->heard()) first_ = open.ear->heard()->at;
+    return first_;
   }
 
   Heard take(const std::vector<DeviceState>& known) {
@@ -82,6 +82,7 @@ class Listeners {
   Notice& wake_;
   std::vector<std::string> paths_;
   std::vector<Listener> open_;
+  std::optional<TimePoint> first_;
 };
 
 }  // namespace
