@@ -1,0 +1,108 @@
+// The fixture of the tests of the daemon: bus, scripted BlueZ with hci0 and one lamp in range, the real
+// daemon, one client. Every test ends by counting what the daemon left behind; a failed one prints both
+// courses of events.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "world.hpp"
+
+namespace bleconnd::integration {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+inline const std::string kLamp = "AA:BB:CC:DD:EE:FF";
+inline const std::string kErrors = "org.bleconnd.Error.";
+inline const std::string kInvalidArgs = "org.freedesktop.DBus.Error.InvalidArgs";
+
+class DaemonFixture : public ::testing::Test {
+ protected:
+  static WorldOptions fast() {
+    WorldOptions options;
+    options.bluez.speed = 20;
+    return options;
+  }
+
+  explicit DaemonFixture(const WorldOptions& options = fast())
+      : world(options),
+        bluez(world.bluez),
+        hci0(bluez.add_adapter()),
+        lamp(bluez.add_peripheral(kLamp)),
+        client(world.client()) {}
+
+  void SetUp() override { start(); }
+
+  // The daemon with LingerSec=0, looked at when it has found the adapter.
+  void start(const std::string& main_conf = "[General]\nLingerSec=0\n") {
+    if (!bluez.running()) bluez.start();
+    ASSERT_TRUE(world.start_daemon(BLECONND_PROGRAM, main_conf)) << world.daemon->log();
+    client.watch_daemon();
+    ASSERT_TRUE(state_becomes("running"));
+    name_ = client.owner_of("org.bleconnd");
+    rules_at_rest_ = client.match_rules_of(name_).size();
+    files_at_rest_ = world.daemon->open_files();
+  }
+
+  void TearDown() override {
+    if (world.daemon && !world.daemon->process().exit_status()) expect_nothing_left();
+    if (HasFailure()) ADD_FAILURE() << world.report();
+  }
+
+  bool state_becomes(const std::string& state) {
+    return world.until([&] {
+      const auto reply = client.manager_property("State");
+      world.until([&] { return reply->done; });
+      return reply->ok() && reply->arguments[0] == state;
+    });
+  }
+
+  // Releases nothing by itself: whoever still holds a lease is told apart from what the daemon forgot.
+  void expect_nothing_left() {
+    const auto at_rest = [&] { return bluez.leftovers() == Leftovers{} && daemon_objects().empty(); };
+    EXPECT_TRUE(world.until(at_rest))
+        << "left over: " << bluez.leftovers() << ", objects " << ::testing::PrintToString(daemon_objects());
+    // Two object rules of each of the 64 most recently used devices stay; nothing else does.
+    std::size_t more = 0;
+    const auto rules_settle = [&] {
+      const auto rules = client.match_rules_of(name_);
+      more = static_cast<std::size_t>(std::count_if(rules.begin(), rules.end(), is_no_object_rule));
+      return more <= rules_at_rest_ && rules.size() <= rules_at_rest_ + 2 * 64;
+    };
+    EXPECT_TRUE(world.until(rules_settle)) << more << " rules, " << rules_at_rest_ << " at rest";
+    EXPECT_LE(world.daemon->open_files(),
+              files_at_rest_ + 1);  // sd-event makes its timer fd when first needed
+  }
+
+  static bool is_no_object_rule(const std::string& rule) { return rule.find("/dev_") == std::string::npos; }
+
+  std::vector<std::string> daemon_objects() {
+    const auto reply = client.daemon_objects();
+    world.until([&] { return reply->done; });
+    std::vector<std::string> paths;
+    if (reply->ok())
+      for (const auto& [path, interfaces] : reply->arguments[0].items()) paths.push_back(path);
+    return paths;
+  }
+
+  World world;
+  ScriptedBluez& bluez;
+  Adapter& hci0;
+  Peripheral& lamp;
+  Client& client;
+
+ private:
+  std::string name_;
+  std::size_t rules_at_rest_ = 0;
+  std::size_t files_at_rest_ = 0;
+};
+
+}  // namespace bleconnd::integration

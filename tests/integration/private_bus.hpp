@@ -1,0 +1,44 @@
+// A bus for one test: type, policy and limits of the system bus, and the policy file that is installed.
+// org.bluez is activatable as on a real system; each activation leaves a mark that a test can count.
+#pragma once
+
+#include <string>
+
+#include "child_process.hpp"
+#include "loop.hpp"
+#include "temporary_directory.hpp"
+
+namespace bleconnd::integration {
+
+enum class Broker { dbus_daemon, dbus_broker };
+
+struct PrivateBusOptions {
+  Broker broker = Broker::dbus_daemon;
+};
+
+class PrivateBus {
+ public:
+  using Options = PrivateBusOptions;
+
+  explicit PrivateBus(Loop& loop, Options options = {});
+
+  [[nodiscard]] const std::string& address() const { return address_; }
+  [[nodiscard]] pid_t pid() const { return process_->pid(); }
+  [[nodiscard]] const std::string& log() const { return process_->output(); }
+
+  // How often a call to the name org.bluez made the bus try to start bluetoothd.
+  [[nodiscard]] std::size_t bluez_activations() const;
+
+  // Why dbus-broker cannot be used here (no program, no mount namespace); empty if it can.
+  static std::string broker_unavailable();
+
+ private:
+  void start_dbus_daemon(Loop& loop, const std::string& configuration);
+  void start_dbus_broker(Loop& loop, const std::string& configuration);
+
+  TemporaryDirectory directory_;
+  std::string address_;
+  std::unique_ptr<ChildProcess> process_;
+};
+
+}  // namespace bleconnd::integration
