@@ -50,6 +50,8 @@ class Progress {
   // adapter_off or stack_down: the attempt stands still until they are there again; bluez_error: nothing of
   // the kind.
   virtual void waits_for(Cause cause) = 0;
+  // Tried, and not counted: another program is connecting to the device.
+  virtual void held_up(const Failure& by) = 0;
   virtual void attempt_failed(const FailedAttempt& failed) = 0;
 };
 

@@ -9,6 +9,12 @@ Task<Answer<T>> answer(Answer<T> with) {
   co_return with;
 }
 
+template <class T>
+Task<Answer<T>> when_ended(std::shared_ptr<DeviceSession> session, Answer<T> with) {
+  if (!std::holds_alternative<Refusal>(with)) co_await session->until_ended();
+  co_return with;
+}
+
 }  // namespace
 
 std::shared_ptr<DeviceSession> Connections::session(DeviceAddress address) {
@@ -56,16 +62,18 @@ Task<Unit> Connections::wait_unheard(std::shared_ptr<DeviceSession> session,
 
 Task<Answer<std::uint32_t>> Connections::release(Caller caller, DeviceAddress address) {
   auto found = sessions_.find(address);
-  if (found == sessions_.end()) co_return refuse({Cause::not_connected, {}});
-  auto session = found->second;
-  co_return co_await session->release(caller);
+  if (found == sessions_.end()) return answer<std::uint32_t>(refuse({Cause::not_connected, {}}));
+  auto released = found->second->release(caller);
+  const auto* remaining = std::get_if<std::uint32_t>(&released);
+  const bool last = remaining && *remaining == 0;
+  return last ? when_ended(found->second, std::move(released)) : answer(std::move(released));
 }
 
 Task<Answer<Unit>> Connections::disconnect(DeviceAddress address) {
   auto found = sessions_.find(address);
-  if (found == sessions_.end()) co_return refuse({Cause::not_connected, {}});
-  auto session = found->second;
-  co_return co_await session->disconnect();
+  if (found == sessions_.end()) return answer<Unit>(refuse({Cause::not_connected, {}}));
+  auto ended = found->second->disconnect();
+  return when_ended(found->second, std::move(ended));
 }
 
 Task<Answer<GattObjects>> Connections::services(DeviceAddress address) {

@@ -21,6 +21,7 @@ class Connections {
 
   // The lease is taken before this returns; the task waits for the answer.
   Task<Answer<Established>> establish(Caller caller, DeviceAddress address, EstablishOptions options);
+  // What these end has ended before they return, too; the task waits until it is down.
   Task<Answer<std::uint32_t>> release(Caller caller, DeviceAddress address);
   Task<Answer<Unit>> disconnect(DeviceAddress address);
   // The live GATT objects of a connected device, as BlueZ has them now.

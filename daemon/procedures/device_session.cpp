@@ -48,14 +48,23 @@ Task<Unit> DeviceSession::live() {
 
 bool DeviceSession::wanted() const {
   if (shutting_down_) return false;
-  const bool call =
-      std::any_of(waiting_.begin(), waiting_.end(), [](auto* waiting) { return !waiting->over(); });
-  return call || !leases_.empty();
+  return somebody_waits() || !leases_.empty();
+}
+
+bool DeviceSession::somebody_waits() const {
+  return std::any_of(waiting_.begin(), waiting_.end(), [](auto* waiting) { return !waiting->over(); });
+}
+
+// A dial or a link that nobody wants any more, on its way down.
+bool DeviceSession::is_ending() const {
+  if (running_) return !run_goes_on();
+  return link_ && !(link_goes_on() && wanted());
 }
 
 // Whoever changes what is wanted calls this.
 void DeviceSession::reconsider() {
   if (running_ && !wanted()) stop_run_.request_stop();
+  if (run_goes_on()) terms_ = terms_of_waiting();
   changed_.notify();
 }
 
@@ -79,7 +88,7 @@ void DeviceSession::enter(Stage stage, const std::string& adapter, const std::st
 // --- the run ---
 
 Task<Unit> DeviceSession::run() {
-  terms_ = terms_of_others();
+  terms_ = terms_of_waiting();
   stop_run_ = std::stop_source{};
   running_ = true;
   forced_ = false;
@@ -90,14 +99,15 @@ Task<Unit> DeviceSession::run() {
   const auto stop = stop_run_.get_token();
   auto end = co_await establish_connection(radio_, address_, terms_, *this, stop);
   running_ = false;
-  ++ended_;
   if (auto* up = std::get_if<Link>(&end)) {
     link_.emplace(std::move(*up));
     last_error_.reset();
     enter(Stage::connected, link_->route.adapter_name, {});
   } else {
-    end_run(std::get<RunFailure>(end));
+    const bool given_up = stop.stop_requested();  // who has joined since begins anew
+    end_run(given_up ? RunFailure{Failure{Cause::cancelled, {}}} : std::get<RunFailure>(end));
   }
+  wake_callers();
   changed_.notify();
   co_return Unit{};
 }
@@ -125,10 +135,11 @@ void DeviceSession::attempt(std::uint32_t number) {
 }
 
 void DeviceSession::waits_for(Cause cause) {
+  if (cause == waits_for_) return;
   const bool stood_still = waits_for_ != Cause::bluez_error;
   waits_for_ = cause;
-  if (!stood_still && cause != Cause::bluez_error) stands_still_since_ = radio_.now();
-  changed_.notify();  // callers wait until another moment now
+  if (!stood_still) stands_still_since_ = radio_.now();
+  wake_callers();  // they wait until another moment now
 }
 
 void DeviceSession::attempt_failed(const FailedAttempt& failed) {
@@ -195,7 +206,6 @@ Task<Unit> DeviceSession::close() {
 void DeviceSession::link_over(const std::string& reason) {
   radio_.dials.ended(link_->route.path);
   link_.reset();
-  ++ended_;
   attempt_ = 0;
   events_.link_ended(*this, reason);
   enter(Stage::disconnected, {}, reason);

@@ -71,11 +71,13 @@ class DeviceSession : private Progress {
   // What a caller that does not wait is answered.
   Established so_far(const Waiting& waiting) const;
 
-  // Ends a lease in the order of dbus-interfaces/org.bleconnd.xml, and the caller's calls; the answer comes
-  // when the link is down, at once while others hold it. Answers what is left.
-  Task<Answer<std::uint32_t>> release(Caller caller);
-  // Ends the link for everybody.
-  Task<Answer<Unit>> disconnect();
+  // Ends a lease in the order of dbus-interfaces/org.bleconnd.xml, and the caller's calls. Answers what is
+  // left. At once, like join(): calls take effect in the order in which they came.
+  Answer<std::uint32_t> release(const Caller& caller);
+  // Ends the link for everybody; so at once, too.
+  Answer<Unit> disconnect();
+  // Until the dial or the link that nobody wants any more is down.
+  Task<Unit> until_ended();
   void caller_left(const std::string& name, Duration linger);
   // The daemon ends: dials and waits end; links that somebody on the bus leases stay, the others are dropped.
   void shut_down();
@@ -94,9 +96,14 @@ class DeviceSession : private Progress {
   void stage(Stage stage, const std::string& adapter) override;
   void attempt(std::uint32_t number) override;
   void waits_for(Cause cause) override;
+  void held_up(const Failure& by) override { last_failure_ = by; }
   void attempt_failed(const FailedAttempt& failed) override;
 
   bool wanted() const;
+  bool run_goes_on() const { return running_ && !stop_run_.stop_requested(); }
+  bool link_goes_on() const { return link_ && stage_ == Stage::connected && !forced_; }
+  bool is_ending() const;
+  bool somebody_waits() const;
   void reconsider();
   void leases_changed();
   void call_ends(const Waiting& waiting);
@@ -110,25 +117,24 @@ class DeviceSession : private Progress {
   void link_over(const std::string& reason);
   std::string why_lost() const;
 
-  Terms terms_of_others() const;
+  Terms terms_of_waiting() const;
   std::optional<Refusal> contradiction(const Terms& asked) const;
   TimePoint not_ready_at(const Waiting& waiting) const;
   Refusal overdue(const Waiting& waiting) const;
   bool cancel_calls(const std::string& name);
-  Task<Unit> until_ended();
+  void wake_callers();
 
   Radio& radio_;
   DeviceAddress address_;
   SessionEvents& events_;
-  Notice changed_;
+  Notice changed_;  // for the coroutine that lives the session, and until_ended(); callers have their own
   LeaseBook leases_;
   std::unique_ptr<Executor::Timer> linger_;
   std::list<Waiting*> waiting_;
   Stage stage_ = Stage::disconnected;
   std::string adapter_;
   std::optional<Refusal> last_error_;
-  std::uint64_t ended_ = 0;  // runs and links that are over
-  bool forced_ = false;      // the link ends whoever wants it
+  bool forced_ = false;  // the link ends whoever wants it
   bool shutting_down_ = false;
 
   // the run of attempts
@@ -164,6 +170,7 @@ class DeviceSession::Waiting {
   bool served = false;             // answered with a link
   std::optional<Refusal> refusal;  // what to answer: its run failed, it was cancelled
   std::list<Waiting*>::iterator place;
+  Notice wake;  // its own: thousands may wait
 };
 
 }  // namespace bleconnd

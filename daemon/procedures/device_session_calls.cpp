@@ -12,6 +12,17 @@ constexpr auto kNotReady =
     20s;  // without bluetoothd or a powered adapter, for callers without a timeout of their own
 constexpr auto kEnded = 20s;  // hang_up() and the wait for the link to go, at their worst
 
+bool same_adapter(const Stack& stack, const std::string& one, const std::string& other) {
+  if (one == other) return true;
+  for (auto& adapter : stack.adapters) {
+    const auto names_it = [&](const std::string& text) {
+      return text == adapter.name || text == adapter.address;
+    };
+    if (names_it(one) && names_it(other)) return true;
+  }
+  return false;
+}
+
 std::string whole_seconds(Duration duration) {
   return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(duration).count()) + " s";
 }
@@ -25,7 +36,8 @@ DeviceSession::Waiting::Waiting(DeviceSession& of, Caller by, EstablishOptions a
       caller{std::move(by)},
       options{std::move(asked)},
       began{of.radio_.now()},
-      shared{of.link_.has_value() || of.running_ || !of.waiting_.empty()} {
+      shared{of.link_goes_on() || of.run_goes_on() || of.somebody_waits()},
+      wake{of.radio_.executor} {
   place = session.waiting_.insert(session.waiting_.end(), this);
 }
 
@@ -43,7 +55,7 @@ std::variant<std::unique_ptr<DeviceSession::Waiting>, Refusal> DeviceSession::jo
     const Caller& caller, const EstablishOptions& options) {
   if (auto refusal = contradiction(options.terms)) return *refusal;
   auto waiting = std::make_unique<Waiting>(*this, caller, options);
-  if (running_) terms_ = terms_of_others();
+  terms_ = terms_of_waiting();
   leases_.take(caller, options.label);
   leases_changed();
   return waiting;
@@ -52,22 +64,23 @@ std::variant<std::unique_ptr<DeviceSession::Waiting>, Refusal> DeviceSession::jo
 Task<Answer<Established>> DeviceSession::wait(std::unique_ptr<Waiting> waiting) {
   for (;;) {
     if (waiting->refusal) co_return *waiting->refusal;
-    if (link_ && stage_ == Stage::connected && !forced_) break;
+    if (link_goes_on()) break;
     const auto until = std::min(waiting->deadline(), not_ready_at(*waiting));
     if (radio_.now() >= until) {
       waiting->refusal = overdue(*waiting);
       co_return *waiting->refusal;
     }
-    co_await changed_.until(until, unstoppable());
+    co_await waiting->wake.until(until, unstoppable());
   }
   waiting->served = true;
   co_return so_far(*waiting);
 }
 
 Established DeviceSession::so_far(const Waiting& waiting) const {
-  return {.stage = stage_ == Stage::disconnected ? Stage::queued : stage_,
-          .adapter = adapter_,
-          .bluez_device = bluez_device(),
+  const bool queued = stage_ == Stage::disconnected || stage_ == Stage::disconnecting;
+  return {.stage = queued ? Stage::queued : stage_,
+          .adapter = queued ? std::string{} : adapter_,
+          .bluez_device = link_goes_on() ? bluez_device() : "/",
           .attempts = link_ ? link_->attempts : attempt_,
           .elapsed = radio_.now() - waiting.began,
           .services_verified = connected(),
@@ -84,9 +97,13 @@ void DeviceSession::call_ends(const Waiting& waiting) {
   reconsider();
 }
 
-Terms DeviceSession::terms_of_others() const {
+// The largest of those who wait. An attempt that goes on for a lease that lingers keeps the terms of the call
+// that left.
+Terms DeviceSession::terms_of_waiting() const {
+  if (!somebody_waits()) return terms_;
+  const bool keeps = run_goes_on() && leases_.next_expiry();
   Terms terms =
-      running_ ? terms_ : Terms{.attempt_timeout = 0s, .max_attempts = 0, .adapter = {}, .pair = false};
+      keeps ? terms_ : Terms{.attempt_timeout = 0s, .max_attempts = 0, .adapter = {}, .pair = false};
   for (auto* waiting : waiting_) {
     const auto& asked = waiting->options.terms;
     if (waiting->over()) continue;
@@ -99,7 +116,7 @@ Terms DeviceSession::terms_of_others() const {
 }
 
 std::optional<Refusal> DeviceSession::contradiction(const Terms& asked) const {
-  if (link_ && stage_ == Stage::connected) {
+  if (link_goes_on()) {
     const auto& route = link_->route;
     if (!asked.adapter.empty() && asked.adapter != route.adapter_name &&
         asked.adapter != route.adapter_address)
@@ -108,10 +125,9 @@ std::optional<Refusal> DeviceSession::contradiction(const Terms& asked) const {
       return refuse({Cause::busy, "the link is up without a bond"});
     return {};
   }
-  const bool first = !running_ && waiting_.empty();
-  if (first) return {};
-  const auto terms = terms_of_others();
-  if (!asked.adapter.empty() && asked.adapter != terms.adapter)
+  if (!run_goes_on() && !somebody_waits()) return {};
+  const auto terms = terms_of_waiting();
+  if (!asked.adapter.empty() && !same_adapter(radio_.stack(), asked.adapter, terms.adapter))
     return refuse({Cause::busy, terms.adapter.empty() ? "others connect it on any adapter"
                                                       : "others connect it on " + terms.adapter});
   if (asked.pair && !terms.pair) return refuse({Cause::busy, "others connect it without pairing"});
@@ -148,36 +164,36 @@ bool DeviceSession::cancel_calls(const std::string& name) {
   for (auto* waiting : waiting_) {
     if (waiting->over() || (!name.empty() && waiting->caller.name != name)) continue;
     waiting->refusal = refuse({Cause::cancelled, {}});
+    waiting->wake.notify();
     any = true;
   }
   return any;
 }
 
-Task<Answer<std::uint32_t>> DeviceSession::release(Caller caller) {
-  const bool had_call = cancel_calls(caller.name);
-  const bool had_lease = leases_.release(caller);
-  if (!had_call && !had_lease) co_return refuse({Cause::not_connected, {}});
-  leases_changed();
-  const auto remaining = static_cast<std::uint32_t>(leases_.size());
-  if (remaining == 0) co_await until_ended();
-  co_return remaining;
+void DeviceSession::wake_callers() {
+  for (auto* waiting : waiting_) waiting->wake.notify();
 }
 
-Task<Answer<Unit>> DeviceSession::disconnect() {
-  if (!link_ && !running_ && !wanted()) co_return refuse({Cause::not_connected, {}});
+Answer<std::uint32_t> DeviceSession::release(const Caller& caller) {
+  const bool had_call = cancel_calls(caller.name);
+  const bool had_lease = leases_.release(caller);
+  if (!had_call && !had_lease) return refuse({Cause::not_connected, {}});
+  leases_changed();
+  return static_cast<std::uint32_t>(leases_.size());
+}
+
+Answer<Unit> DeviceSession::disconnect() {
+  if (!link_ && !running_ && !wanted()) return refuse({Cause::not_connected, {}});
   forced_ = true;
   cancel_calls({});
   leases_.clear();
   leases_changed();
-  co_await until_ended();
-  co_return Unit{};
+  return Unit{};
 }
 
 Task<Unit> DeviceSession::until_ended() {
-  const auto before = ended_;
   const auto deadline = radio_.now() + kEnded;
-  while (ended_ == before && (running_ || link_) && radio_.now() < deadline)
-    co_await changed_.until(deadline, unstoppable());
+  while (is_ending() && radio_.now() < deadline) co_await changed_.until(deadline, unstoppable());
   co_return Unit{};
 }
 

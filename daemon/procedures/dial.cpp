@@ -12,22 +12,32 @@ constexpr auto kPairing =
     35s;  // BlueZ ends a mute peer's pairing after 30.2 s, an absent one's never (measured, 5.66)
 constexpr auto kHangUp =
     10s;  // Disconnect answers when the link is down: 2 to 2.8 s (DISCONNECT_TIMER, measured on 5.66)
+constexpr auto kFence = 3s;    // for a look that has to come back before a dial is given up
 constexpr auto kCatchUp = 1s;  // an answer that only makes sense with a signal: the signal may be behind it
 constexpr auto kAtOnce = 1s;  // a controller without a free slot refuses within 0.2 s, an absent device takes
                               // 4 s and more (measured)
 constexpr auto kHearAgain =
     3s;  // whether a device whose object went is still there: twice the slowest usual advertising interval
 
-// One call under way: its answer is a value that the dial looks at beside all others.
-struct Answer {
+// What is under way: the answers are values that the dial looks at beside all others.
+struct Answers {
+  std::optional<Outcome<DeviceState>> before;  // the device just before the dial
   std::optional<Outcome<>> reply;
 };
 
-Task<Unit> ask(Bluez& bluez, std::string path, bool pair, Answer& answer, Notice& wake) {
+// Sent right before Connect, which does not wait for it: bluetoothd answers in order. It tells whose link a
+// success means, and the watch its first values.
+Task<Unit> look(Bluez& bluez, std::string path, Answers& answers, Notice& wake) {
+  answers.before.emplace(co_await bluez.get_device(path, kNever, unstoppable()));
+  wake.notify();
+  co_return Unit{};
+}
+
+Task<Unit> ask(Bluez& bluez, std::string path, bool pair, Answers& answers, Notice& wake) {
   if (pair) {
-    answer.reply.emplace(co_await bluez.pair(path, kNever, unstoppable()));
+    answers.reply.emplace(co_await bluez.pair(path, kNever, unstoppable()));
   } else {
-    answer.reply.emplace(co_await bluez.connect(path, kNever, unstoppable()));
+    answers.reply.emplace(co_await bluez.connect(path, kNever, unstoppable()));
   }
   wake.notify();
   co_return Unit{};
@@ -48,18 +58,22 @@ class Dial {
         begun_{radio.now()} {}
 
   // Asks BlueZ and waits for an answer or for what ends the dial without one.
-  Task<Outcome<>> call(Duration patience, std::vector<Discovery::Token> discovering, std::stop_token stop) {
+  Task<Outcome<Dialled>> call(Duration patience, std::vector<Discovery::Token> discovering,
+                              std::stop_token stop) {
+    // The turn was waited for: what has ended meanwhile is not dialled.
+    if (auto cause = broken(radio_.stack(), route_); cause != Cause::bluez_error) co_return cause;
+    if (stop.stop_requested()) co_return Cause::cancelled;
     const auto deadline = radio_.now() + patience;
-    Answer answer;
     Scope asking{radio_.executor};
     radio_.dials.dialling(route_.owner, route_.path);
-    asking.spawn(ask(radio_.bluez, route_.path, pair_, answer, wake_));
+    asking.spawn(look(radio_.bluez, route_.path, answers_, wake_));
+    asking.spawn(ask(radio_.bluez, route_.path, pair_, answers_, wake_));
     discovering.clear();  // its keeper runs behind `ask`: StopDiscovery follows Connect
     for (;;) {
       if (auto cause = broken(radio_.stack(), route_); cause != Cause::bluez_error)
         co_return co_await broken_off(cause);
       if (removed()) co_return ended(Cause::removed_unheard);
-      if (answer.reply) co_return co_await answered(*answer.reply);
+      if (answers_.reply) co_return co_await answered();
       if (radio_.now() >= deadline) co_return co_await give_up(timed_out());
       auto woken = co_await wake_.until(deadline, stop);
       if (woken.by == Notice::Woken::stopped) co_return co_await give_up(Cause::cancelled);
@@ -72,57 +86,80 @@ class Dial {
   bool removed() const { return watch_.seen().removals != removals_; }
   bool link_came_up() const { return watch_.seen().links_up != links_up_; }
   bool heard() const { return route_.heard || (watch_.seen().heard && *watch_.seen().heard >= begun_); }
+  bool was_up() const {
+    return answers_.before && answers_.before->ok() && answers_.before->value().connected;
+  }
+  bool refused_by(Cause cause) const { return answers_.reply && answers_.reply->failed_by(cause); }
 
-  Outcome<> ended(Cause cause, std::string said = {}) {
+  Failure ended(Cause cause, std::string said = {}) {
     radio_.dials.ended(route_.path);
     return Failure{cause, std::move(said)};
   }
 
-  Outcome<> linked() {
-    radio_.dials.linked(route_.path);
-    return Unit{};
+  Dialled linked() {
+    if (was_up()) {
+      radio_.dials.ended(route_.path);
+    } else {
+      radio_.dials.linked(route_.path);
+    }
+    return Dialled{was_up()};
   }
 
   Cause timed_out() const { return heard() ? Cause::dial_timeout_heard : Cause::dial_timeout_unheard; }
 
-  Task<Outcome<>> give_up(Cause cause) {
+  // A refusal by "in progress", or the look, can still be on its way. Without them a Disconnect could end
+  // another program's dial or link, so one more answer is waited for, which comes behind both.
+  Task<Outcome<Dialled>> give_up(Cause cause) {
+    if (!answers_.reply && (!answers_.before || at_once())) {
+      const auto until = radio_.now() + kFence;
+      co_await radio_.bluez.get_device(route_.path, until, unstoppable());
+    }
+    if (!removed() && !refused_by(Cause::in_progress)) co_await take_back();
+    co_return ended(cause);
+  }
+
+  Task<Unit> take_back() {
     if (pair_) {
       const auto until = radio_.now() + kHangUp;
       co_await radio_.bluez.cancel_pairing(route_.path, until, unstoppable());
     }
-    co_await hang_up(radio_, route_.path);
-    co_return ended(cause);
+    if (!was_up()) co_await hang_up(radio_, route_.path);
+    co_return Unit{};
   }
 
   // The adapter or bluetoothd went. What is left of the dial on an adapter that is still there is taken back
   // all the same.
-  Task<Outcome<>> broken_off(Cause cause) {
+  Task<Outcome<Dialled>> broken_off(Cause cause) {
     const bool may_linger =
         cause == Cause::adapter_off && radio_.stack().adapter(route_.adapter) && !removed();
     if (may_linger) co_await hang_up(radio_, route_.path);
     co_return ended(cause);
   }
 
-  Task<Outcome<>> answered(Outcome<> reply) {
-    if (!reply.ok() && !reply.failed_by(Cause::already_so)) co_return co_await refused(reply.failure());
+  Task<Outcome<Dialled>> answered() {
+    const auto& reply = *answers_.reply;
+    // BlueZ >= 5.67 calls a link that is up "in progress", too.
+    const bool up_already = !pair_ && was_up() && reply.failed_by(Cause::in_progress);
+    if (!reply.ok() && !reply.failed_by(Cause::already_so) && !up_already)
+      co_return co_await refused(reply.failure());
     // Success without a link is what an adapter that goes away answers; the signal of a link can be missing.
     // So look.
-    if (!(link_came_up() && watch_.seen().connected)) {
-      const auto until = radio_.now() + kHangUp;
-      auto looked = co_await radio_.bluez.get_device(route_.path, until, unstoppable());
-      if (auto cause = broken(radio_.stack(), route_); cause != Cause::bluez_error) co_return ended(cause);
-      if (removed()) co_return ended(Cause::removed_unheard);
-      if (looked.failed_by(Cause::timeout)) {
-        co_await hang_up(radio_, route_.path);
+    if (link_came_up() && watch_.seen().connected) co_return linked();
+    const auto until = radio_.now() + kHangUp;
+    auto looked = co_await radio_.bluez.get_device(route_.path, until, unstoppable());
+    if (auto cause = broken(radio_.stack(), route_); cause != Cause::bluez_error) co_return ended(cause);
+    if (removed()) co_return ended(Cause::removed_unheard);
+    if (!looked.ok()) {  // whatever there is, nobody will hold it
+      if (!was_up()) co_await hang_up(radio_, route_.path);
+      if (looked.failed_by(Cause::timeout))
         co_return ended(Cause::bluez_error, "bluetoothd did not answer within 10 s");
-      }
-      if (!looked.ok()) co_return ended(looked.failure().cause, looked.failure().said);
-      if (!looked.value().connected) co_return ended(link_came_up() ? Cause::link_lost : Cause::no_link);
+      co_return ended(looked.failure().cause, looked.failure().said);
     }
+    if (!looked.value().connected) co_return ended(link_came_up() ? Cause::link_lost : Cause::no_link);
     co_return linked();
   }
 
-  Task<Outcome<>> refused(Failure failure) {
+  Task<Outcome<Dialled>> refused(Failure failure) {
     // "Not powered" and "no bluetoothd" are believed when the values say so too; otherwise they count, or
     // they would be asked for ever.
     if (failure.cause == Cause::adapter_off || failure.cause == Cause::stack_down) {
@@ -131,11 +168,22 @@ class Dial {
         co_await wake_.until(until, unstoppable());
       co_return ended(broken(radio_.stack(), route_), failure.said);
     }
+    if (failure.cause == Cause::timeout) {  // a bus that limits how long calls may take: BlueZ dials on
+      co_await take_back();
+      co_return ended(timed_out(), failure.said);
+    }
+    if (pair_) {  // a failed pairing can leave its link up
+      if (!was_up() && failure.cause != Cause::in_progress) co_await hang_up(radio_, route_.path);
+      co_return ended(failure.cause, failure.said);
+    }
     // An error about something else than the link (a BR/EDR profile of a dual-mode device): the resolve will
     // judge the link.
-    if (!pair_ && failure.cause == Cause::bluez_error && watch_.seen().connected) co_return linked();
+    if (failure.cause == Cause::bluez_error) {
+      const auto until = radio_.now() + kHangUp;
+      auto looked = co_await radio_.bluez.get_device(route_.path, until, unstoppable());
+      if (looked.ok() && looked.value().connected) co_return linked();
+    }
     if (failure.cause == Cause::aborted && link_came_up()) failure.cause = Cause::link_lost;
-    if (pair_) co_await hang_up(radio_, route_.path);  // a failed pairing can leave its link up
     co_return ended(failure.cause, failure.said);
   }
 
@@ -143,6 +191,7 @@ class Dial {
   DeviceWatch& watch_;
   Route route_;
   bool pair_;
+  Answers answers_;
   Notice wake_;
   Notice::Forward device_changed_;
   Notice::Forward stack_changed_;
@@ -153,34 +202,46 @@ class Dial {
 
 // The object went while Connect was pending. Why, is told by how fast it went and whether the device is still
 // heard.
-Task<Outcome<>> explain_removal(Radio& radio, Route route, DeviceAddress device, const Terms& terms,
-                                bool at_once, std::stop_token stop) {
+Task<Failure> explain_removal(Radio& radio, Route route, DeviceAddress device, const Terms& terms,
+                              bool at_once, std::stop_token stop) {
   const auto deadline = radio.now() + kHearAgain;
   if (at_once) {
     auto all = co_await radio.bluez.find_devices(device, deadline, stop);
     if (all.failed_by(Cause::cancelled)) co_return all.failure();
     if (all.ok())
       for (auto& other : all.value())
-        if (other.connected && other.adapter == route.adapter) co_return Cause::removed_at_once;
+        if (other.connected && other.adapter == route.adapter) co_return Failure{Cause::removed_at_once, {}};
   }
   std::vector<DeviceState> known;
   auto heard = co_await listen_for(radio, device, terms, known, deadline, stop);
-  if (heard.ok()) co_return Cause::removed_heard_again;
-  if (heard.failed_by(Cause::window_over)) co_return Cause::removed_unheard;
+  if (heard.ok()) co_return Failure{Cause::removed_heard_again, {}};
+  if (heard.failed_by(Cause::window_over)) co_return Failure{Cause::removed_unheard, {}};
   co_return heard.failure();  // the object went with its adapter or bluetoothd
+}
+
+// Pair or Connect, and why its object went.
+Task<Outcome<Dialled>> dial_once(Radio& radio, DeviceWatch& watch, Route route, DeviceAddress device,
+                                 const Terms& terms, bool pair, std::vector<Discovery::Token> discovering,
+                                 std::stop_token stop) {
+  Dial attempt{radio, watch, route, pair};
+  const Duration patience = pair ? Duration{kPairing} : Duration{terms.attempt_timeout};
+  auto dialled = co_await attempt.call(patience, std::move(discovering), stop);
+  if (!dialled.failed_by(Cause::removed_unheard)) co_return dialled;
+  const bool at_once = attempt.at_once();
+  co_return co_await explain_removal(radio, route, device, terms, at_once, stop);
 }
 
 // Pair instead of Connect where there is no bond yet. `invalid`: there is one, so Connect. Looked at before,
 // since Pair of a bonded LE device fails on BlueZ < 5.79 (it takes the BR/EDR bearer), and after, since
 // "already paired" is an error there.
-Task<Outcome<>> pair_first(Radio& radio, DeviceWatch& watch, Route route,
-                           std::vector<Discovery::Token>& discovering, std::stop_token stop) {
+Task<Outcome<Dialled>> pair_first(Radio& radio, DeviceWatch& watch, Route route, DeviceAddress device,
+                                  const Terms& terms, std::vector<Discovery::Token>& discovering,
+                                  std::stop_token stop) {
   const auto until = radio.now() + kHangUp;
   auto before = co_await radio.bluez.get_device(route.path, until, stop);
   if (!before.ok()) co_return before.failure();
   if (before.value().bonded) co_return Cause::invalid;
-  Dial pairing{radio, watch, route, true};
-  auto paired = co_await pairing.call(kPairing, std::move(discovering), stop);
+  auto paired = co_await dial_once(radio, watch, route, device, terms, true, std::move(discovering), stop);
   if (paired.ok() || paired.failed_by(Cause::cancelled)) co_return paired;
   if (broken(radio.stack(), route) != Cause::bluez_error) co_return paired;
   const auto again = radio.now() + kHangUp;
@@ -191,24 +252,25 @@ Task<Outcome<>> pair_first(Radio& radio, DeviceWatch& watch, Route route,
 
 }  // namespace
 
+// Once more where the first call was lost or refused: what stayed would look like another program's.
 Task<Unit> hang_up(Radio& radio, std::string path) {
-  const auto deadline = radio.now() + kHangUp;
-  co_await radio.bluez.disconnect(path, deadline, unstoppable());
+  for (int tries = 0; tries < 2; ++tries) {
+    const auto deadline = radio.now() + kHangUp / 2;
+    const auto ended = co_await radio.bluez.disconnect(path, deadline, unstoppable());
+    const bool stays = ended.failed_by(Cause::timeout) || ended.failed_by(Cause::bluez_error);
+    if (!stays) break;
+  }
   co_return Unit{};
 }
 
-Task<Outcome<>> dial(Radio& radio, DeviceWatch& watch, Route route, DeviceAddress device, const Terms& terms,
-                     std::vector<Discovery::Token> discovering, std::stop_token stop) {
+Task<Outcome<Dialled>> dial(Radio& radio, DeviceWatch& watch, Route route, DeviceAddress device,
+                            const Terms& terms, std::vector<Discovery::Token> discovering,
+                            std::stop_token stop) {
   if (terms.pair) {
-    auto paired = co_await pair_first(radio, watch, route, discovering, stop);
+    auto paired = co_await pair_first(radio, watch, route, device, terms, discovering, stop);
     if (!paired.failed_by(Cause::invalid)) co_return paired;
   }
-  Dial attempt{radio, watch, route, false};
-  const Duration patience = terms.attempt_timeout;
-  auto dialled = co_await attempt.call(patience, std::move(discovering), stop);
-  if (!dialled.failed_by(Cause::removed_unheard)) co_return dialled;
-  const bool at_once = attempt.at_once();
-  co_return co_await explain_removal(radio, route, device, terms, at_once, stop);
+  co_return co_await dial_once(radio, watch, route, device, terms, false, std::move(discovering), stop);
 }
 
 }  // namespace bleconnd

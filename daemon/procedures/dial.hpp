@@ -9,12 +9,18 @@
 
 namespace bleconnd {
 
+struct Dialled {
+  bool was_up = false;  // the link was there before the dial: somebody else's
+};
+
 // Ok only with a link: a method return alone says nothing. Failures: dial_timeout_*, removed_* (a Connect
 // whose object goes is never answered), no_link, link_lost, adapter_off, stack_down, cancelled, or what BlueZ
 // said. A dial that we give up has been answered by Device1.Disconnect before this returns, except where its
-// object or bluetoothd is gone. `discovering` is dropped behind Connect.
-Task<Outcome<>> dial(Radio& radio, DeviceWatch& watch, Route route, DeviceAddress device, const Terms& terms,
-                     std::vector<Discovery::Token> discovering, std::stop_token stop);
+// object or bluetoothd is gone, or the dial or the link is somebody else's. `discovering` is dropped behind
+// Connect.
+Task<Outcome<Dialled>> dial(Radio& radio, DeviceWatch& watch, Route route, DeviceAddress device,
+                            const Terms& terms, std::vector<Discovery::Token> discovering,
+                            std::stop_token stop);
 
 // Device1.Disconnect, answered or not within 10 s; never stopped early. Ends a link, or a dial.
 Task<Unit> hang_up(Radio& radio, std::string path);

@@ -9,6 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 constexpr auto kAnswer =
     10s;  // StartDiscovery and StopDiscovery answer within milliseconds; mgmt may need a second under load
+constexpr int kBusy = 10;         // answers "in progress" to StopDiscovery, a second apart
 constexpr auto kStartAgain = 1s;  // after a StartDiscovery that BlueZ refused
 
 }  // namespace
@@ -66,7 +67,18 @@ Task<Unit> Discovery::start(std::shared_ptr<Session> session, std::uint64_t powe
 Task<Unit> Discovery::end(std::shared_ptr<Session> session) {
   // Whatever the answer, nothing of ours runs now: "No discovery started" and "not powered" say the same.
   session->running_in = 0;
-  co_await bluez_.stop_discovery(session->adapter, executor_.now() + kAnswer, unstoppable());
+  for (int lost = 0, busy = 0; lost < 2 && busy < kBusy;) {
+    const auto deadline = executor_.now() + kAnswer / 2;
+    const auto ended = co_await bluez_.stop_discovery(session->adapter, deadline, unstoppable());
+    if (ended.failed_by(Cause::in_progress)) {  // a start of ours is not done yet
+      ++busy;
+      co_await sleep_until(executor_, executor_.now() + kStartAgain, unstoppable());
+      continue;
+    }
+    const bool stays = ended.failed_by(Cause::timeout) || ended.failed_by(Cause::bluez_error);
+    if (!stays) break;  // a call that was lost, or a refusal that says neither, is made once more
+    ++lost;
+  }
   co_return Unit{};
 }
 

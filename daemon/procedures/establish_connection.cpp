@@ -34,10 +34,15 @@ class Run {
       auto tried = co_await once(stop);
       if (tried.ok()) co_return std::move(tried.value());
       const auto failure = weigh(tried.failure());
-      if (failure.cause == Cause::cancelled) co_return RunFailure{failure};
+      if (failure.cause == Cause::cancelled) {
+        // Whoever waits for the end waits until the link is down, not until Disconnect is answered.
+        if (!foreign_) co_await settle(radio_, watch_.get(), 0ms, unstoppable());
+        co_return RunFailure{failure};
+      }
       const auto decision = budget_.after(failure.cause, terms_.max_attempts);
       const bool counted = row(failure.cause).counter != Counter::none;
       if (counted) report(failure, decision);
+      if (failure.cause == Cause::in_progress) progress_.held_up(failure);
       if (decision.give_up) co_return RunFailure{failure, decision.failure, decision.bound};
       if (counted) ++attempt_;
       last_ = failure.cause;
@@ -132,13 +137,13 @@ class Run {
       if (!looked.ok()) co_return looked.failure();
       route.connected = looked.value().connected;
     }
-    adopted_ = route.connected;
-    foreign_ = adopted_ && !radio_.dials.link_left_behind(route.owner, route.path);
-    if (!route.connected) {
+    adopt(route, route.connected);
+    if (!route.connected || terms_.pair) {
       auto turn = co_await radio_.turns.turn(route.adapter, stop);
       if (!turn.ok()) co_return turn.failure();
       auto dialled = co_await dial(radio_, *watch_, route, device_, terms_, std::move(discovering), stop);
       if (!dialled.ok()) co_return co_await after_refusal(route, dialled.failure());
+      adopt(route, dialled.value().was_up);
     }
     progress_.stage(Stage::resolving, route.adapter_name);
     const Duration patience = terms_.attempt_timeout;
@@ -153,6 +158,11 @@ class Run {
     }
     radio_.dials.ended(route.path);
     co_return resolved;
+  }
+
+  void adopt(const Route& route, bool was_up) {
+    adopted_ = was_up;
+    foreign_ = was_up && !radio_.dials.link_left_behind(route.owner, route.path);
   }
 
   // "In progress" is another program's dial, which is never cancelled, unless a former life of ours left it

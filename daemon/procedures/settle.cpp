@@ -46,7 +46,8 @@ Task<Outcome<>> settle(Radio& radio, DeviceWatch* watch, std::chrono::millisecon
   }
   const auto due = radio.now() + delay;
   const Hope before{radio, watch};
-  while (radio.now() < due) {
+  // Without bluetoothd or a powered adapter there is a longer wait, which callers are told of.
+  while (radio.now() < due && radio.stack().any_powered()) {
     auto woken = co_await wake.until(due, stop);
     if (woken.by == Notice::Woken::stopped) co_return Cause::cancelled;
     const Hope now{radio, watch};

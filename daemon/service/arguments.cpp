@@ -1,6 +1,8 @@
 // One row an option: its key, and how it is read into EstablishOptions.
 #include "service/arguments.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cctype>
 #include <functional>
@@ -13,7 +15,7 @@ namespace {
 constexpr std::size_t kLongestLabel = 64;
 
 Refusal invalid(const std::string& what, const std::string& advice) {
-  return {Category::invalid_args, "invalid", "invalid: " + what + "; " + advice};
+  return {Category::invalid_args, "invalid", fmt::format("invalid: {}; {}", what, advice)};
 }
 
 std::string signature_of(const sdbus::Variant& value) {
@@ -24,15 +26,15 @@ std::string signature_of(const sdbus::Variant& value) {
 using Complaint = std::string;
 
 Complaint wrong_type(const sdbus::Variant& value, const std::string& expected) {
-  return "must be " + expected + ", is of type " + signature_of(value);
+  return fmt::format("must be {}, is of type {}", expected, signature_of(value));
 }
 
 Complaint read_uint(const sdbus::Variant& value, std::uint32_t low, std::uint32_t high,
                     const std::string& unit, std::uint32_t& into) {
-  const auto expected = "u from " + std::to_string(low) + " to " + std::to_string(high) + unit;
+  const auto expected = fmt::format("u from {} to {}{}", low, high, unit);
   if (signature_of(value) != "u") return wrong_type(value, expected);
   into = value.get<std::uint32_t>();
-  if (into < low || into > high) return "must be " + expected + ", is " + std::to_string(into);
+  if (into < low || into > high) return fmt::format("must be {}, is {}", expected, into);
   return {};
 }
 
@@ -72,16 +74,16 @@ Complaint adapter(const sdbus::Variant& value, EstablishOptions& options) {
   if (signature_of(value) != "s") return wrong_type(value, expected);
   auto text = value.get<std::string>();
   const auto address = DeviceAddress::parse(text);
-  if (!address && !is_hci_name(text)) return "must be " + expected + ", is \"" + printable(text) + "\"";
+  if (!address && !is_hci_name(text)) return fmt::format("must be {}, is \"{}\"", expected, printable(text));
   options.terms.adapter = address ? address->text() : text;
   return {};
 }
 
 Complaint label(const sdbus::Variant& value, EstablishOptions& options) {
-  const std::string expected = "s of at most " + std::to_string(kLongestLabel) + " bytes";
+  const auto expected = fmt::format("s of at most {} bytes", kLongestLabel);
   if (signature_of(value) != "s") return wrong_type(value, expected);
   auto text = value.get<std::string>();
-  if (text.size() > kLongestLabel) return "must be " + expected + ", has " + std::to_string(text.size());
+  if (text.size() > kLongestLabel) return fmt::format("must be {}, has {}", expected, text.size());
   options.label = printable(text);
   return {};
 }
@@ -112,14 +114,14 @@ const Option* option(const std::string& key) {
 }
 
 Refusal unknown_option(const std::string& key, const std::string& known) {
-  return invalid("there is no option \"" + printable(key) + "\"", known);
+  return invalid(fmt::format("there is no option \"{}\"", printable(key)), known);
 }
 
 }  // namespace
 
 std::variant<DeviceAddress, Refusal> parse_address(const std::string& text) {
   if (auto address = DeviceAddress::parse(text)) return *address;
-  return invalid("\"" + printable(text) + "\" is not the address of a Bluetooth device",
+  return invalid(fmt::format("\"{}\" is not the address of a Bluetooth device", printable(text)),
                  "write six hex pairs with colons: AA:BB:CC:DD:EE:FF");
 }
 
@@ -127,13 +129,10 @@ std::variant<EstablishOptions, Refusal> parse_establish_options(const Options& o
   EstablishOptions parsed;
   for (auto& [key, value] : options) {
     const auto* known = option(key);
-    if (!known) {
-      std::string all = "the options are";
-      for (auto& name : establish_option_names()) all += " " + name;
-      return unknown_option(key, all);
-    }
+    if (!known)
+      return unknown_option(key, fmt::format("the options are {}", fmt::join(establish_option_names(), " ")));
     if (auto complaint = known->read(value, parsed); !complaint.empty())
-      return invalid("option " + key + " " + complaint, "correct it or leave it out");
+      return invalid(fmt::format("option {} {}", key, complaint), "correct it or leave it out");
   }
   return parsed;
 }

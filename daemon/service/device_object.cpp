@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "service/reply.hpp"
 #include "system/sdbus_compat.hpp"
 
 namespace bleconnd {
@@ -23,11 +24,11 @@ DeviceObject::DeviceObject(sdbus::IConnection& connection, const DeviceSession& 
     : AdaptorInterfaces{connection, sdbus::ObjectPath{object_path(session.address())}}, session_{session} {
   told_ = read();
   registerAdaptor();
-  getObject().emitInterfacesAddedSignal();
+  tell([this] { getObject().emitInterfacesAddedSignal(); });
 }
 
 DeviceObject::~DeviceObject() {
-  getObject().emitInterfacesRemovedSignal();
+  tell([this] { getObject().emitInterfacesRemovedSignal(); });
   unregisterAdaptor();
 }
 
@@ -61,15 +62,23 @@ void DeviceObject::announce_changes() {
   if (now.leases != told_.leases) changed.emplace_back("Leases");
   if (now.connected_since != told_.connected_since) changed.emplace_back("ConnectedSince");
   told_ = now;
-  if (!changed.empty())
+  if (changed.empty()) return;
+  tell([&] {
     getObject().emitPropertiesChangedSignal(
         bus::interface_name(org::bleconnd::Device1_adaptor::INTERFACE_NAME), changed);
+  });
 }
 
 void DeviceObject::attempt_failed(const FailedAttempt& failed, const Refusal& as) {
   const auto retry_in = std::chrono::duration_cast<std::chrono::microseconds>(failed.retry_in);
-  emitAttemptFailed(failed.attempt, failed.bound, std::string{error_name(as.category)}, as.token, as.message,
-                    static_cast<std::uint64_t>(retry_in.count()));
+  tell([&] {
+    emitAttemptFailed(failed.attempt, failed.bound, std::string{error_name(as.category)}, as.token,
+                      as.message, static_cast<std::uint64_t>(retry_in.count()));
+  });
+}
+
+void DeviceObject::link_ended(const std::string& reason) {
+  tell([&] { emitDisconnected(reason); });
 }
 
 }  // namespace bleconnd

@@ -22,7 +22,7 @@ class DeviceObject final : public sdbus::AdaptorInterfaces<org::bleconnd::Device
 
   void announce_changes();
   void attempt_failed(const FailedAttempt& failed, const Refusal& as);
-  void link_ended(const std::string& reason) { emitDisconnected(reason); }
+  void link_ended(const std::string& reason);
 
  private:
   using LeaseRow = sdbus::Struct<std::string, std::uint32_t, std::string>;

@@ -12,6 +12,16 @@
 
 namespace bleconnd {
 
+// Emits signals. When the bus has gone nobody listens, and the service ends: no reason to throw out of a
+// destructor.
+template <class Emit>
+void tell(Emit emit) noexcept {
+  try {
+    emit();
+  } catch (const sdbus::Error&) {
+  }
+}
+
 template <class... Results>
 class Reply {
  public:

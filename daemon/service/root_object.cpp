@@ -176,8 +176,7 @@ Task<Unit> RootObject::follow_stack() {
     if (auto now = stack_state(); now != state_) {
       state_ = now;
       log_.write(LogLevel::info, "state: " + state_);
-      getObject().emitPropertiesChangedSignal(
-          bus::interface_name(org::bleconnd::Manager1_adaptor::INTERFACE_NAME), {bus::PropertyName{"State"}});
+      announce("State");
     }
     status_changed_.notify();
     co_await radio_.bluez.stack_changed().until(kNever, unstoppable());
@@ -189,9 +188,12 @@ void RootObject::announce_connections() {
   const auto now = connections_.links_up();
   if (now == told_connections_) return;
   told_connections_ = now;
-  getObject().emitPropertiesChangedSignal(
-      bus::interface_name(org::bleconnd::Manager1_adaptor::INTERFACE_NAME),
-      {bus::PropertyName{"Connections"}});
+  announce("Connections");
+}
+
+void RootObject::announce(const char* property) {
+  const auto interface = bus::interface_name(org::bleconnd::Manager1_adaptor::INTERFACE_NAME);
+  tell([&] { getObject().emitPropertiesChangedSignal(interface, {bus::PropertyName{property}}); });
 }
 
 std::string RootObject::status() const {
@@ -222,8 +224,10 @@ void RootObject::changed(DeviceSession& session) {
 
 void RootObject::stage_changed(DeviceSession& session, const std::string& reason) {
   changed(session);
-  emitConnectionStateChanged(sdbus::ObjectPath{object_path(session.address())}, session.address().text(),
-                             std::string{text(session.stage())}, reason);
+  tell([&] {
+    emitConnectionStateChanged(sdbus::ObjectPath{object_path(session.address())}, session.address().text(),
+                               std::string{text(session.stage())}, reason);
+  });
   if (session.connected())
     log_.write(LogLevel::info,
                session.address().text() + ": connected on " + session.adapter() + ", attempt " +

@@ -27,7 +27,7 @@ class RootObject final
   using UidOf = std::function<std::uint32_t(const sdbus::Message& call)>;  // user id of a caller
 
   RootObject(sdbus::IConnection& connection, Radio& radio, const Log& log, UidOf uid_of, std::string version);
-  ~RootObject();
+  ~RootObject() override;
 
   bleconnd::Connections& connections() { return connections_; }
   // "3 connected, 1 connecting; hci0 on": for the service manager's STATUS=. Notified when it changes.
@@ -66,6 +66,7 @@ class RootObject final
   Task<Unit> follow_stack();
   std::string stack_state() const;
   void announce_connections();
+  void announce(const char* property);
 
   sdbus::IConnection& connection_;
   Radio& radio_;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "system/bluez_paths.hpp"
+
 namespace bleconnd {
 
 void AdapterMirror::owner_is(std::string owner) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "system/bluez_bus.hpp"
+#include "system/bluez_paths.hpp"
 
 namespace bleconnd {
 namespace {

@@ -3,7 +3,6 @@
 #include "system/bluez_messages.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 namespace bleconnd {
@@ -14,7 +13,6 @@ constexpr std::size_t kTextLimit =
 constexpr std::size_t kBytesLimit = 512;  // longest attribute value (Core specification Vol 3 Part F, 3.2.9)
 constexpr std::size_t kListLimit = 128;   // Flags has below 20 entries, Includes as many as a service has
 constexpr std::size_t kPropertyLimit = 64;  // a GATT object has below 10
-constexpr std::string_view kRoot = "/org/bluez/";
 
 // A dictionary of `entry` ("{sv}" …): `read` is called with each key and reads the value.
 template <class Read>
@@ -207,44 +205,6 @@ bool read_removed(sd_bus_message* message, RemovedInterfaces& to) {
 
 bool for_each_object(sd_bus_message* message, const std::function<bool(std::string_view path)>& object) {
   return for_each_entry(message, "{oa{sa{sv}}}", object);
-}
-
-std::vector<std::string> adapter_names(std::string_view introspection) {
-  static constexpr std::string_view kNode = "<node name=\"";
-  std::vector<std::string> names;
-  for (auto at = introspection.find(kNode); at != introspection.npos; at = introspection.find(kNode)) {
-    introspection.remove_prefix(at + kNode.size());
-    const auto name = introspection.substr(0, introspection.find('"'));
-    const auto path = std::string{kRoot} + std::string{name.substr(0, kTextLimit)};
-    if (adapter_index(path) && names.size() < kListLimit) names.emplace_back(name);
-  }
-  return names;
-}
-
-std::optional<unsigned> adapter_index(std::string_view path) {
-  static constexpr std::string_view kAdapter = "/org/bluez/hci";
-  if (!path.starts_with(kAdapter)) return {};
-  const auto digits = path.substr(kAdapter.size());
-  std::uint16_t index{};  // the kernel's index has 16 bits
-  const auto* end = digits.data() + digits.size();
-  const auto parsed = std::from_chars(digits.data(), end, index);
-  const bool plain = digits == "0" || !digits.starts_with('0');
-  if (digits.empty() || !plain || parsed.ec != std::errc{} || parsed.ptr != end) return {};
-  return index;
-}
-
-std::string_view adapter_part(std::string_view path) {
-  if (!path.starts_with(kRoot)) return {};
-  const auto slash = path.find('/', kRoot.size());
-  if (slash == path.npos) return {};
-  const auto adapter = path.substr(0, slash);
-  return adapter_index(adapter) ? adapter : std::string_view{};
-}
-
-std::string_view device_part(std::string_view path) {
-  const auto adapter = adapter_part(path);
-  if (adapter.empty() || !path.substr(adapter.size()).starts_with("/dev_")) return {};
-  return path.substr(0, path.find('/', adapter.size() + 1));
 }
 
 }  // namespace bleconnd

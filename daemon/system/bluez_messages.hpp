@@ -60,12 +60,4 @@ bool read_text(sd_bus_message* message, char type,
 bool for_each_object(sd_bus_message* message, const std::function<bool(std::string_view path)>& object);
 bool skip_interfaces(sd_bus_message* message);
 
-// Names hciN among the child nodes in the answer to Introspect of /org/bluez.
-std::vector<std::string> adapter_names(std::string_view introspection);
-
-// Paths of BlueZ's objects. Everything else than what BlueZ makes is refused: empty.
-std::optional<unsigned> adapter_index(std::string_view path);  // /org/bluez/hciN
-std::string_view adapter_part(std::string_view path);          // of a device or GATT object: /org/bluez/hciN
-std::string_view device_part(std::string_view path);  // of a device or GATT object: /org/bluez/hciN/dev_…
-
 }  // namespace bleconnd

@@ -20,7 +20,7 @@ namespace bleconnd {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr int kMostLines = 10'000;  // a device node or a log in the place of the file ends somewhere
+constexpr int kMostBytes = 256 * 1024;  // a device node or a log in the place of the file ends somewhere
 
 struct Reading {
   std::FILE* file;
@@ -28,16 +28,26 @@ struct Reading {
   const Journal& journal;
   Configuration result{};
   int line = 0;
+  int bytes = 0;
 };
 
+// One line for the parser, with its break. Lines longer than its buffer (200) end here: some versions of it
+// would take the rest for lines of their own, some skip up to the next break.
 char* next_line(char* buffer, int size, void* reading_) {
   auto& reading = *static_cast<Reading*>(reading_);
-  if (reading.line >= kMostLines || !std::fgets(buffer, size, reading.file)) return nullptr;
+  int next = std::getc(reading.file);
+  if (next == EOF || reading.bytes >= kMostBytes) return nullptr;
   ++reading.line;
-  if (std::strchr(buffer, '\n') || std::feof(reading.file)) return buffer;
-  // Longer than the parser's buffer (200): the parser would take the rest for lines of their own.
-  for (int next = 0; next != '\n' && next != EOF;) next = std::getc(reading.file);
-  reading.journal.warning("{}:{}: too long, its end is ignored", reading.name, reading.line);
+  int used = 0;
+  bool too_long = false;
+  for (; next != EOF && next != '\n' && reading.bytes < kMostBytes; next = std::getc(reading.file)) {
+    ++reading.bytes;
+    too_long = too_long || used >= size - 2;
+    if (!too_long) buffer[used++] = next == 0 ? ' ' : static_cast<char>(next);
+  }
+  buffer[used++] = '\n';
+  buffer[used] = 0;
+  if (too_long) reading.journal.warning("{}:{}: too long, its end is ignored", reading.name, reading.line);
   return buffer;
 }
 
@@ -87,7 +97,7 @@ Configuration read_configuration(const std::string& directory, const Journal& jo
   const int bad_line = ini_parse_stream(next_line, &reading, on_key, &reading);
   if (bad_line > 0) journal.warning("{}:{}: neither a section nor a key, ignored", name, bad_line);
   if (std::ferror(file.get())) journal.warning("{}: {}", name, std::strerror(errno));
-  if (reading.line >= kMostLines) journal.warning("{}: only the first {} lines are read", name, kMostLines);
+  if (reading.bytes >= kMostBytes) journal.warning("{}: only the first {} bytes are read", name, kMostBytes);
   return reading.result;
 }
 

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "system/bluez_paths.hpp"
+
 namespace bleconnd {
 namespace {
 

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "system/bluez_paths.hpp"
+
 namespace bleconnd {
 namespace {
 

@@ -1,5 +1,5 @@
-// bluetoothd, adapters, other programs and the radio fail in every phase. A call that waits is served when the
-// fault is over, a link that went is told, and the next call connects; nothing is left behind.
+// bluetoothd, adapters, other programs and the radio fail in every phase. A call that waits is served when
+// the fault is over, a link that went is told, and the next call connects; nothing is left behind.
 #include "daemon_phases.hpp"
 
 namespace bleconnd::integration {
@@ -131,11 +131,14 @@ class FaultInPhase : public PhaseFixture, public ::testing::WithParamInterface<S
     lamp.advertise(true);
   }
 
-  // Waiting for an adapter or for bluetoothd is no attempt.
+  // Waiting for an adapter or for bluetoothd is no attempt. But BlueZ tells that a link has gone before it
+  // tells that its adapter has, so that link is one that was lost.
   std::size_t expected_failures(const Strike& struck) const {
+    const bool killed =
+        struck.fault == Fault::bluetoothd_killed || struck.fault == Fault::bluetoothd_killed_and_back_at_once;
     if (struck.phase == Phase::backing_off) return 1;
-    const bool attempted = struck.phase == Phase::connecting || struck.phase == Phase::resolving;
-    return attempted && of_the_device(struck.fault) ? 1 : 0;
+    if (struck.phase == Phase::resolving) return killed ? 0 : 1;
+    return struck.phase == Phase::connecting && of_the_device(struck.fault) ? 1 : 0;
   }
 };
 
@@ -199,7 +202,8 @@ TEST_F(SingleFault, without_a_timeout_a_missing_bluetoothd_is_told_after_20_s) {
   connects_again();
 }
 
-// Linux 6.12 tells a pending Connect of a trusted device by an error, of another one by silence.
+// Linux 6.12 ends the pending Connect of a trusted device by an error, before BlueZ tells of the adapter:
+// that counts as one attempt. (Others get no answer: FaultInPhase.)
 TEST_F(SingleFault, a_dial_of_a_trusted_device_outlives_a_power_cycle_on_linux_6_12) {
   bluez.settings().kernel = Kernel::linux_6_12;
   hci0.discovered(lamp).set_trusted(true);
@@ -208,8 +212,8 @@ TEST_F(SingleFault, a_dial_of_a_trusted_device_outlives_a_power_cycle_on_linux_6
   ASSERT_TRUE(state_becomes("waiting-for-adapter"));
   hci0.power_on();
   EXPECT_EQ(world.outcome(call, kPatience), "ok") << call->message;
-  EXPECT_EQ(call->arguments[1]["attempts"], 1u);
-  EXPECT_EQ(client.count_signals("AttemptFailed"), 0u);
+  EXPECT_EQ(result_of(call, "attempts"), 2u);
+  EXPECT_EQ(client.count_signals("AttemptFailed"), 1u);
   releases();
 }
 
@@ -228,16 +232,18 @@ TEST_P(TwoAdapters, that_swap_their_indices_are_told_apart_by_their_addresses) {
   lamp.advertise(true);
   if (before_the_link(GetParam())) {
     EXPECT_EQ(world.outcome(call, kPatience), "ok") << call->message;
-    if (call->ok()) EXPECT_EQ(call->arguments[1]["adapter"], "hci1");
+    EXPECT_EQ(result_of(call, "adapter"), "hci1");
     releases();
   } else {
     EXPECT_TRUE(state_told("disconnected"));
     EXPECT_TRUE(object_gone());
   }
-  if (release) EXPECT_EQ(world.outcome(release, kPatience), "ok");
+  if (release) {
+    EXPECT_EQ(world.outcome(release, kPatience), "ok");
+  }
   const auto again = caller.establish(kLamp);
   EXPECT_EQ(world.outcome(again, kPatience), "ok") << again->message;
-  if (again->ok()) EXPECT_EQ(again->arguments[1]["adapter"], "hci1");
+  EXPECT_EQ(result_of(again, "adapter"), "hci1");
   releases();
 }
 
@@ -250,10 +256,12 @@ TEST_P(TwoAdapters, are_both_used_when_the_one_in_use_is_pulled) {
   if (GetParam() == Phase::queued) hci1.power_on();
   if (before_the_link(GetParam())) {
     EXPECT_EQ(world.outcome(call, kPatience), "ok") << call->message;
-    if (call->ok()) EXPECT_EQ(call->arguments[1]["adapter"], "hci1");
+    EXPECT_EQ(result_of(call, "adapter"), "hci1");
     releases();
   }
-  if (release) EXPECT_EQ(world.outcome(release, kPatience), "ok");
+  if (release) {
+    EXPECT_EQ(world.outcome(release, kPatience), "ok");
+  }
   EXPECT_TRUE(object_gone());
   connects_again();
 }
@@ -274,7 +282,7 @@ TEST_P(BadLinkTest, is_dialled_again) {
   lamp.next_connects({GetParam().step});
   call = caller.establish(kLamp, {{"attempt-timeout", 2u}});
   EXPECT_EQ(world.outcome(call, kPatience), "ok") << call->message;
-  if (call->ok()) EXPECT_EQ(call->arguments[1]["attempts"], 2u);
+  EXPECT_EQ(result_of(call, "attempts"), 2u);
   EXPECT_EQ(client.count_signals("AttemptFailed"), 1u);
   releases();
 }

@@ -13,8 +13,8 @@ enum class Phase { queued, discovering, connecting, resolving, connected, backin
 
 inline const std::vector<Phase> kBeforeTheLink{Phase::queued, Phase::discovering, Phase::connecting,
                                                Phase::resolving, Phase::backing_off};
-inline const std::vector<Phase> kAllPhases{Phase::queued,    Phase::discovering, Phase::connecting,
-                                           Phase::resolving, Phase::connected,   Phase::backing_off,
+inline const std::vector<Phase> kAllPhases{Phase::queued,       Phase::discovering, Phase::connecting,
+                                           Phase::resolving,    Phase::connected,   Phase::backing_off,
                                            Phase::disconnecting};
 
 // As in the names of tests; Device1.State has a dash.
@@ -28,6 +28,14 @@ inline std::string state_in(Phase phase) {
 }
 inline bool before_the_link(Phase phase) {
   return std::ranges::count(kBeforeTheLink, phase) > 0;
+}
+
+// The first value of a reply, and one of the results of EstablishConnection; null if there is none.
+inline nlohmann::json answer_of(const PendingReply& reply) {
+  return reply->ok() ? reply->arguments[0] : nlohmann::json{};
+}
+inline nlohmann::json result_of(const PendingReply& reply, const std::string& key) {
+  return reply->ok() ? reply->arguments[1][key] : nlohmann::json{};
 }
 
 class PhaseFixture : public DaemonFixture {
@@ -81,7 +89,7 @@ class PhaseFixture : public DaemonFixture {
   void releases() {
     const auto released = caller.release(kLamp);
     EXPECT_EQ(world.outcome(released, kPatience), "ok") << released->message;
-    if (released->ok()) EXPECT_EQ(released->arguments[0], 0u);
+    EXPECT_EQ(answer_of(released), 0u);
   }
 
   // The daemon's calls to methods that begin or end something.

@@ -1,0 +1,267 @@
+// Connect, Pair and Disconnect: from the call over the kernel's queue to the link, its services, its end.
+#include "bluetoothd.hpp"
+
+#include <algorithm>
+
+namespace bleconnd::simulation {
+namespace {
+
+constexpr auto kAttach = 30ms;  // between the link and the answer
+constexpr auto kRefusal = 50ms; // of a controller without a free slot
+constexpr auto kHangUp = 2s;    // DISCONNECT_TIMER
+constexpr auto kAfterAnswer = 100ms;  // Connected=false comes this much behind Disconnect's answer (< 5.79)
+constexpr auto kBonding = 700ms;
+constexpr auto kMuteAtt = 30s;
+constexpr auto kMutePairing = 30200ms;
+
+Failure aborted() {
+  return classify("org.bluez.Error.Failed", "le-connection-abort-by-local");
+}
+Failure canceled(const Dial& dial) {
+  if (dial.pairing) return classify("org.bluez.Error.AuthenticationCanceled", "Authentication Canceled");
+  return classify("org.bluez.Error.Failed", "br-connection-canceled");
+}
+
+GattObjects tree(const std::string& device, int services) {
+  GattObjects all;
+  for (int i = 1; i <= services; ++i) {
+    const auto service = device + "/service000" + std::to_string(i);
+    all[service] = {"org.bluez.GattService1", {{"Device", ObjectPathText{device}}}};
+    all[service + "/char0001"] = {"org.bluez.GattCharacteristic1", {{"Service", ObjectPathText{service}}}};
+  }
+  return all;
+}
+
+}  // namespace
+
+// --- the dial ---
+
+void Bluetoothd::connect(const std::string& path, Program by, std::uint64_t call, Reply<Unit> reply) {
+  if (by == Program::ours && scripted("Connect", reply)) return;
+  auto* of = object(path);
+  if (!of) return unknown_object(reply, "org.bluez.Device1", "Connect");
+  if (!of->controller->powered) return fail(reply, "org.bluez.Error.Failed", "Input/output error");
+  if (of->dial && habits.in_progress_by_name)
+    return fail(reply, "org.bluez.Error.InProgress", "In Progress");
+  if (of->dial) return fail(reply, "org.bluez.Error.Failed", "Operation already in progress");
+  if (of->connected) return answer<Unit>(reply, Unit{});
+  dial(*of, by, call, std::move(reply), false);
+}
+
+void Bluetoothd::pair(const std::string& path, Program by, std::uint64_t call, Reply<Unit> reply) {
+  if (by == Program::ours && scripted("Pair", reply)) return;
+  auto* of = object(path);
+  if (!of) return unknown_object(reply, "org.bluez.Device1", "Pair");
+  if (of->bonded) return fail(reply, "org.bluez.Error.AlreadyExists", "Already Exists");
+  if (!of->controller->powered)
+    return fail(reply, "org.bluez.Error.AuthenticationFailed", "Authentication Failed");
+  if (of->dial) return fail(reply, "org.bluez.Error.InProgress", "In Progress");
+  dial(*of, by, call, std::move(reply), true);
+}
+
+void Bluetoothd::dial(Object& of, Program by, std::uint64_t call, Reply<Unit> reply, bool pairing) {
+  of.dial = std::make_unique<Dial>(
+      Dial{.program = by, .call = call, .reply = std::move(reply), .pairing = pairing, .since = world_.now()});
+  if (!of.peer->private_address) {  // Connect keeps no object of a private address (5.66)
+    of.temporary = false;
+    of.expiry.reset();
+  }
+  if (pairing && of.connected) {
+    of.dial->timer = world_.timer(about(kBonding), [this, &of] { bonding_done(of); });
+    return;
+  }
+  if (!pairing) of.dial->timer = world_.timer(habits.l2cap_timeout, [this, &of] { dial_aborts(of); });
+  listen(*of.controller, *of.peer);
+}
+
+void Bluetoothd::heard(Object& of) {
+  auto& on = *of.controller;
+  if (of.link || on.creating == &of) return;
+  if (std::find(on.queue.begin(), on.queue.end(), &of) == on.queue.end()) on.queue.push_back(&of);
+  create_next(on);
+}
+
+void Bluetoothd::create_next(Controller& on) {
+  if (on.creating || on.queue.empty() || !on.powered) return;
+  auto& of = *on.queue.front();
+  on.queue.pop_front();
+  on.creating = &of;
+  of.dial->manner = of.peer->next_manner();
+  std::size_t links = 0;
+  for (auto* each : objects_of(on)) links += each->link ? 1 : 0;
+  if (on.slots > 0 && links >= on.slots) {
+    on.create_timer = world_.timer(about(kRefusal), [this, &of] { creation_failed(of); });
+    return;
+  }
+  if (!of.dial->manner.completes) {
+    on.create_timer = world_.timer(habits.create_timeout, [this, &of] { creation_failed(of); });
+    return;
+  }
+  on.create_timer = world_.timer(about(of.peer->link_time), [this, &of] {
+    const bool there = of.peer->heard_by.contains(of.controller->address) && of.peer->linked_at.empty();
+    if (there) return link_up(of);
+    of.controller->create_timer =
+        world_.timer(habits.create_timeout, [this, &of] { creation_failed(of); });
+  });
+}
+
+void Bluetoothd::leave_queue(Object& of) {
+  auto& on = *of.controller;
+  std::erase(on.queue, &of);
+  if (on.creating != &of) return;
+  on.creating = nullptr;
+  on.create_timer.reset();
+}
+
+// mgmt "Connect Failed": an object that nothing keeps is removed at once, and its dial never answered.
+void Bluetoothd::creation_failed(Object& of) {
+  auto& on = *of.controller;
+  const bool kept = of.trusted || of.bonded;
+  if (of.dial->pairing && kept)
+    dial_ends(of, classify("org.bluez.Error.ConnectionAttemptFailed", "Page Timeout"));
+  else if (kept || habits.error_before_removal)
+    dial_aborts(of);
+  if (!kept) remove_object(of);
+  create_next(on);
+}
+
+void Bluetoothd::dial_ends(Object& of, Outcome<> outcome) {
+  leave_queue(of);
+  auto ended = std::move(of.dial);
+  answer<Unit>(ended->reply, std::move(outcome));
+  create_next(*of.controller);
+}
+
+void Bluetoothd::dial_aborts(Object& of) {
+  dial_ends(of, aborted());
+}
+
+// --- the link ---
+
+void Bluetoothd::link_up(Object& of) {
+  auto& on = *of.controller;
+  on.creating = nullptr;
+  on.create_timer.reset();
+  of.link = std::make_unique<RadioLink>(
+      RadioLink{.program = of.dial->program, .manner = of.dial->manner, .since = world_.now()});
+  of.dial->timer.reset();
+  of.peer->linked_at = of.path;
+  of.connected = true;
+  of.expiry.reset();
+  of.rssi.reset();
+  world_.trace("link up " + of.path);
+  if (!of.link->manner.silent) touch(of).connected = true;
+  if (const auto span = of.link->manner.drops_after)
+    of.link->drop = world_.timer(*span, [this, &of] { link_down(of, "Remote"); });
+  of.link->next = world_.timer(about(kAttach), [this, &of] { attached(of); });
+  create_next(on);
+}
+
+void Bluetoothd::attached(Object& of) {
+  if (of.dial && !of.dial->pairing) dial_ends(of, Unit{});
+  if (!of.link->manner.mute) {
+    of.link->next = world_.timer(about(of.peer->discovery_time), [this, &of] { discovered(of); });
+    return;
+  }
+  of.link->next = world_.timer(kMuteAtt, [this, &of] {
+    of.resolved = true;  // a lie
+    touch(of).resolved = true;
+    of.link->next = world_.timer(2s, [this, &of] { link_down(of, "Timeout"); });
+  });
+}
+
+void Bluetoothd::discovered(Object& of) {
+  if (of.gatt.empty()) {
+    of.gatt = tree(of.path, of.peer->services);
+    flush();
+    tell([&](Signals& to) { to.services_added(of.path, of.gatt); });
+  }
+  of.resolved = true;
+  touch(of).resolved = true;
+  if (of.dial && of.dial->pairing)
+    of.dial->timer = world_.timer(about(kBonding), [this, &of] { bonding_done(of); });
+}
+
+void Bluetoothd::bonding_done(Object& of) {
+  switch (of.link->manner.pairing) {
+    case Manner::Pairing::works:
+      of.bonded = true;
+      touch(of).bonded = true;
+      return dial_ends(of, Unit{});
+    case Manner::Pairing::rejected:
+      return dial_ends(of, classify("org.bluez.Error.AuthenticationRejected", "Authentication Rejected"));
+    case Manner::Pairing::mute:
+      of.dial->timer = world_.timer(kMutePairing, [this, &of] { link_down(of, "Local"); });
+  }
+}
+
+void Bluetoothd::link_down(Object& of, const std::string& reason) {
+  world_.trace("link down " + of.path);
+  if (of.dial) {
+    const bool early = world_.now() - of.link->since <= 1ms;
+    dial_ends(of, of.dial->pairing || early ? canceled(*of.dial) : aborted());
+  }
+  const auto ended = std::move(of.link);
+  of.connected = false;
+  of.resolved = false;
+  auto& dirty = touch(of);
+  dirty.connected = dirty.resolved = true;
+  if (habits.tells_reason) dirty.reason = "org.bluez.Reason." + reason;
+  of.peer->linked_at.clear();
+  if (!of.trusted && !of.bonded) of.temporary = true;
+  expire_later(of);
+  for (auto& waiting : ended->hanging_up) answer<Unit>(waiting, Unit{});
+  listen_everywhere();
+}
+
+// --- Disconnect ---
+
+void Bluetoothd::disconnect(const std::string& path, Program by, Reply<Unit> reply) {
+  if (by == Program::ours && scripted("Disconnect", reply)) return;
+  auto* of = object(path);
+  if (!of) return unknown_object(reply, "org.bluez.Device1", "Disconnect");
+  const bool foreign =
+      (of->dial && of->dial->program == Program::foreign) || (of->link && of->link->program == Program::foreign);
+  if (by == Program::ours && foreign && on_foreign_ended) on_foreign_ended(*of);
+  if (of->dial) dial_ends(*of, canceled(*of->dial));
+  if (!of->link) return answer<Unit>(reply, Unit{});
+  of->link->hanging_up.push_back(std::move(reply));
+  if (!of->link->down) of->link->down = world_.timer(about(kHangUp), [this, of] { hang_up_done(*of); });
+}
+
+void Bluetoothd::hang_up_done(Object& of) {
+  if (habits.connected_before_reply) return link_down(of, "Local");
+  of.resolved = false;
+  touch(of).resolved = true;
+  for (auto& waiting : std::exchange(of.link->hanging_up, {})) answer<Unit>(waiting, Unit{});
+  of.link->down = world_.timer(about(kAfterAnswer), [this, &of] { link_down(of, "Local"); });
+}
+
+void Bluetoothd::cancel_pairing(const std::string& path, Reply<Unit> reply) {
+  if (scripted("CancelPairing", reply)) return;
+  auto* of = object(path);
+  if (!of) return unknown_object(reply, "org.bluez.Device1", "CancelPairing");
+  if (!of->dial || !of->dial->pairing)
+    return fail(reply, "org.bluez.Error.DoesNotExist", "Does Not Exist");
+  dial_ends(*of, canceled(*of->dial));
+  answer<Unit>(reply, Unit{});
+}
+
+// --- other programs ---
+
+void Bluetoothd::foreign_connect(const std::string& path) {
+  connect(path, Program::foreign, ++foreign_calls_, {});
+}
+
+void Bluetoothd::foreign_disconnect(const std::string& path) {
+  disconnect(path, Program::foreign, {});
+}
+
+void Bluetoothd::foreign_remove(const std::string& path) {
+  auto* of = object(path);
+  if (!of || !of->controller->powered) return;
+  of->controller->stored.erase(of->address);
+  remove_object(*of);
+}
+
+}  // namespace bleconnd::simulation

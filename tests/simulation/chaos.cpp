@@ -1,0 +1,132 @@
+// The course of a seeded run: building, chaos, a crash or an orderly end now and then, calm, the last look.
+#include "chaos.hpp"
+
+namespace bleconnd::simulation {
+namespace {
+
+constexpr auto kServed = 130s;  // the default timeout, and a moment
+
+}  // namespace
+
+Scene::Setting Chaos::setting(std::uint64_t seed) {
+  World dice{seed ^ 0x9E3779B97F4A7C15};
+  Habits habits;
+  habits.create_timeout = dice.chance(50) ? 4s : 20s;
+  habits.property_delay = dice.chance(50) ? 0ms : 30ms;
+  habits.jitter = true;
+  habits.connected_before_reply = dice.chance(50);
+  habits.in_progress_by_name = dice.chance(50);
+  habits.success_when_power_goes = dice.chance(50);
+  habits.error_before_removal = dice.chance(30);
+  habits.tells_reason = dice.chance(50);
+  const Duration longest = dice.chance(50) ? 2ms : 40ms;
+  return {.seed = seed, .habits = habits, .latency = {.shortest = 0ms, .longest = longest}};
+}
+
+Chaos::Chaos(std::uint64_t seed, bool tracing) : scene_{setting(seed)} {
+  world().set_tracing(tracing);
+  world().set_interleaving(true);
+  build();
+}
+
+void Chaos::later(Duration shortest, Duration longest, World::Action action) {
+  world().after(world().between(shortest, longest), [this, action = std::move(action)] {
+    if (!calm_) action();
+  });
+}
+
+void Chaos::build() {
+  faults_ = !world().chance(20);
+  scene_.set_linger(any_of(std::vector<Duration>{0s, 3s, 30s}));
+  if (world().chance(20)) scene_.daemon().bluez.remembered = world().number(3);
+  for (std::size_t i = 0, all = 1 + world().number(3); i < all; ++i) {
+    adapters_.push_back("00:00:00:00:00:A" + std::to_string(i));
+    bluetoothd().plug(adapters_.back());
+  }
+  if (!faults_ || world().chance(80)) bluetoothd().start();
+  for (std::size_t i = 0, all = 1 + world().number(4); i < all; ++i) {
+    const auto device = "AA:00:00:00:00:0" + std::to_string(i);
+    devices_.push_back(device);
+    auto& peer = bluetoothd().peer(device);
+    peer.interval = world().between(50ms, 1500ms);
+    peer.link_time = world().between(20ms, 600ms);
+    peer.discovery_time = world().between(100ms, 2s);
+    peer.private_address = faults_ && world().chance(15);
+    const auto& surely = any_of(adapters_);
+    for (auto& adapter : adapters_)
+      if (adapter == surely || world().chance(50))
+        heard_by_[device][adapter] = static_cast<std::int16_t>(-40 - static_cast<int>(world().number(50)));
+    for (auto& [adapter, rssi] : heard_by_[device]) bluetoothd().hears(adapter, device, rssi);
+  }
+  for (std::size_t i = 0, all = 1 + world().number(4); i < all; ++i) {
+    clients_.push_back(":1." + std::to_string(++names_));
+    later(0s, 10s, [this, i] { client_acts(i); });
+  }
+  if (faults_) later(0s, 10s, [this] { something_happens(); });
+}
+
+void Chaos::run() {
+  scene_.run_for(world().between(30s, 120s));
+  if (faults_ && world().chance(15)) {  // SIGKILL of the daemon: its clients' calls end with it
+    scene_.crash_daemon();
+    calls_.clear();
+    endings_.clear();
+    scene_.run_for(world().between(0s, 5s));
+    scene_.start_daemon();
+    scene_.run_for(world().between(0s, 60s));
+  }
+  if (world().chance(15)) {
+    calm_ = true;
+    scene_.stop_daemon();
+    check_answers();
+    return;
+  }
+  calm_down();
+  scene_.run_for(kServed);
+  check_answers();
+  if (scene_.pending() > 0) scene_.complain("calls without an answer though all is calm");
+  everybody_must_be_served();
+  scene_.everybody_leaves();
+  scene_.run_for(100s);
+  scene_.check_idle();
+}
+
+void Chaos::calm_down() {
+  calm_ = true;
+  world().trace("--- calm ---");
+  bluetoothd().faults.clear();
+  scene_.daemon().bluez.rules_are_used_up = false;
+  for (auto& adapter : adapters_) {
+    auto& controller = bluetoothd().controller(adapter);
+    controller.blocked = false;
+    controller.slots = 0;
+    bluetoothd().plug(adapter);
+    if (controller.discovering.contains(Program::foreign)) bluetoothd().foreign_discovery(adapter, false);
+  }
+  bluetoothd().start();
+  for (auto& adapter : adapters_) bluetoothd().power(adapter, true);
+  std::vector<std::string> foreign;
+  for (auto& [path, object] : bluetoothd().objects()) {
+    const bool dial = object->dial && object->dial->program == Program::foreign;
+    const bool link = object->link && object->link->program == Program::foreign;
+    if (dial || link) foreign.push_back(path);
+  }
+  for (auto& path : foreign) bluetoothd().foreign_disconnect(path);
+  for (auto& device : devices_) {
+    auto& peer = bluetoothd().peer(device);
+    peer.manner = {};
+    peer.first.clear();
+    for (auto& [adapter, rssi] : heard_by_[device]) bluetoothd().hears(adapter, device, rssi);
+  }
+}
+
+// Liveness: what can be reached is connected.
+void Chaos::everybody_must_be_served() {
+  std::vector<CallHandle> last;
+  for (auto& device : devices_) last.push_back(scene_.establish(":9.1", device));
+  scene_.run_for(kServed);
+  for (auto& call : last)
+    if (!call->ok()) scene_.complain(call->device.text() + " is not connected: " + call->text() + call->message());
+}
+
+}  // namespace bleconnd::simulation

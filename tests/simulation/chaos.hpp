@@ -1,0 +1,66 @@
+// One seeded run: clients that call, leave and change their minds, a world in which everything goes wrong, then
+// calm, in which everything must work again and nothing may be left over.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "scene.hpp"
+
+namespace bleconnd::simulation {
+
+class Chaos {
+ public:
+  Chaos(std::uint64_t seed, bool tracing);
+  void run();
+  const std::vector<std::string>& violations() const { return scene_.violations(); }
+  const std::deque<std::string>& trace() const { return scene_.world.traced(); }
+  Duration lived() const { return scene_.world.elapsed(); }
+
+  // How many calls ended how, to see that the seeds reach everything.
+  const std::map<std::string, std::size_t>& answers() const { return answers_; }
+
+ private:
+  static Scene::Setting setting(std::uint64_t seed);
+  void build();
+  void calm_down();
+
+  // chaos_clients.cpp
+  void client_acts(std::size_t number);
+  void establish(const std::string& client, const std::string& device);
+  EstablishOptions some_options();
+  void check_answers();
+  void check_call(const Call& call);
+  void everybody_must_be_served();
+
+  // chaos_faults.cpp
+  void something_happens();
+  void device_fault();
+  void adapter_fault();
+  void bluetoothd_fault();
+  void neighbour_acts();
+  void call_fault();
+  Manner some_manner();
+
+  World& world() { return scene_.world; }
+  Bluetoothd& bluetoothd() { return scene_.bluetoothd; }
+  template <class T>
+  const T& any_of(const std::vector<T>& all) {
+    return all[world().number(all.size())];
+  }
+  void later(Duration shortest, Duration longest, World::Action action);
+
+  Scene scene_;
+  bool faults_ = true;  // a fifth of the seeds has none: there every call must get its link
+  bool calm_ = false;
+  std::vector<std::string> adapters_, devices_;
+  std::map<std::string, std::map<std::string, std::int16_t>> heard_by_;  // by device, when nothing is wrong
+  std::vector<std::string> clients_;
+  std::size_t names_ = 0;
+  std::vector<CallHandle> calls_;
+  std::vector<EndingHandle> endings_;
+  std::map<std::string, std::size_t> answers_;
+};
+
+}  // namespace bleconnd::simulation

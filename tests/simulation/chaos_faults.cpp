@@ -1,0 +1,169 @@
+// What goes wrong in a seeded run.
+#include "chaos.hpp"
+
+namespace bleconnd::simulation {
+
+void Chaos::something_happens() {
+  switch (world().number(12)) {
+    case 0:
+    case 1:
+    case 2:
+      device_fault();
+      break;
+    case 3:
+    case 4:
+      adapter_fault();
+      break;
+    case 5:
+      bluetoothd_fault();
+      break;
+    case 6:
+    case 7:
+    case 8:
+      neighbour_acts();
+      break;
+    default:
+      call_fault();
+  }
+  const bool burst = world().chance(30);
+  later(0s, burst ? Duration{500ms} : Duration{15s}, [this] { something_happens(); });
+}
+
+Manner Chaos::some_manner() {
+  Manner manner;
+  auto& dice = world();
+  switch (dice.number(5)) {
+    case 0:
+      manner.completes = false;
+      break;
+    case 1:
+      manner.drops_after = any_of(std::vector<Duration>{0ms, 1ms, 5ms, 50ms, 500ms, 3s});
+      break;
+    case 2:
+      manner.mute = true;
+      break;
+    case 3:
+      manner.silent = true;
+      break;
+    default:
+      manner.pairing = dice.chance(50) ? Manner::Pairing::rejected : Manner::Pairing::mute;
+  }
+  return manner;
+}
+
+void Chaos::device_fault() {
+  const auto& device = any_of(devices_);
+  auto& peer = bluetoothd().peer(device);
+  switch (world().number(3)) {
+    case 0:
+      for (auto& adapter : adapters_) bluetoothd().hears_no_more(adapter, device);
+      later(0s, 40s, [this, device] {
+        for (auto& [adapter, rssi] : heard_by_[device]) bluetoothd().hears(adapter, device, rssi);
+      });
+      break;
+    case 1:
+      for (auto count = 1 + world().number(3); count > 0; --count) peer.first.push_back(some_manner());
+      break;
+    default:
+      bluetoothd().drop_link(device);
+  }
+}
+
+void Chaos::adapter_fault() {
+  const auto& adapter = any_of(adapters_);
+  auto& controller = bluetoothd().controller(adapter);
+  const auto longest = world().chance(30) ? Duration{1ms} : Duration{25s};
+  switch (world().number(4)) {
+    case 0:
+      controller.blocked = true;
+      bluetoothd().power(adapter, false);
+      later(0s, longest, [this, adapter] {
+        bluetoothd().controller(adapter).blocked = false;
+        bluetoothd().power(adapter, true);
+      });
+      break;
+    case 1:
+      bluetoothd().unplug(adapter);
+      later(0s, longest, [this, adapter] { bluetoothd().plug(adapter); });
+      break;
+    case 2:  // all of them, back in another order
+      for (auto& each : adapters_) bluetoothd().unplug(each);
+      for (auto& each : adapters_)
+        later(0s, longest, [this, each] { bluetoothd().plug(each); });
+      break;
+    default:
+      controller.slots = world().number(3);
+  }
+}
+
+void Chaos::bluetoothd_fault() {
+  switch (world().number(4)) {
+    case 0:
+      bluetoothd().kill();
+      break;
+    case 1:
+      bluetoothd().terminate();
+      break;
+    case 2:
+      scene_.daemon().bluez.stall(world().between(0s, 8s));
+      return;
+    default:
+      bluetoothd().hold_properties(world().between(0s, 8s));
+      return;
+  }
+  const auto longest = world().chance(30) ? Duration{1ms} : Duration{25s};
+  later(0s, longest, [this] { bluetoothd().start(); });
+}
+
+void Chaos::neighbour_acts() {
+  const auto& adapter = any_of(adapters_);
+  const auto path = bluetoothd().path(adapter, any_of(devices_));
+  auto* object = bluetoothd().object(path);
+  switch (world().number(6)) {
+    case 0:
+      if (bluetoothd().controller(adapter).powered && !bluetoothd().owner().empty())
+        bluetoothd().foreign_discovery(adapter, world().chance(50));
+      break;
+    case 1:
+      bluetoothd().foreign_remove(path);
+      break;
+    case 2:
+      bluetoothd().foreign_disconnect(path);
+      break;
+    case 3:
+      if (object) object->trusted = true;
+      break;
+    default:
+      bluetoothd().foreign_connect(path);
+      later(0s, 60s, [this, path] { bluetoothd().foreign_disconnect(path); });
+  }
+}
+
+void Chaos::call_fault() {
+  static const std::vector<std::string> kMembers{"Connect",        "Connect",       "Connect",    "Pair", "GetAll",
+                                                 "StartDiscovery", "StopDiscovery", "Disconnect", "GetManagedObjects"};
+  static const std::vector<Fault> kFaults{
+      {.name = "org.bluez.Error.Failed", .text = "le-connection-abort-by-local"},
+      {.name = "org.bluez.Error.Failed", .text = "Operation already in progress"},
+      {.name = "org.bluez.Error.InProgress", .text = "In Progress"},
+      {.name = "org.bluez.Error.Failed", .text = "Input/output error"},
+      {.name = "org.bluez.Error.NotReady", .text = "Resource Not Ready"},
+      {.name = "org.bluez.Error.Failed", .text = "le-connection-concurrent-connection-limit"},
+      {.name = "org.freedesktop.DBus.Error.UnknownObject", .text = "doesn't exist\n"},
+      {.name = "org.freedesktop.DBus.Error.NoReply", .text = "Method call timed out"},
+      {.name = "org.bluez.Error.Failed", .text = "br-connection-unknown"},
+      {.name = {}},
+      {.answered = false},
+  };
+  const auto& member = any_of(kMembers);
+  auto fault = any_of(kFaults);
+  fault.after = world().chance(30) ? world().between(0s, 25s) : Duration{0s};
+  if (member == "Connect" && fault.text == "br-connection-unknown") fault.carried_out = world().chance(50);
+  bluetoothd().faults[member].push_back(fault);
+  if (world().chance(5)) {
+    scene_.daemon().bluez.rules_are_used_up = true;
+    later(0s, 2s, [this] { scene_.daemon().bluez.rules_are_used_up = false; });
+  }
+}
+
+}  // namespace bleconnd::simulation

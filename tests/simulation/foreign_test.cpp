@@ -1,0 +1,265 @@
+// Other programs on the same bluetoothd: their dials and links are theirs. What a former life of the daemon left
+// behind is ours.
+#include "stage.hpp"
+
+namespace bleconnd::simulation {
+namespace {
+
+struct Neighbour : Stage {
+  Neighbour() {
+    bluetoothd.hears(kFirst, kLamp);
+    keep_object(kLamp);
+  }
+  void foreign_link() {
+    bluetoothd.foreign_connect(lamp_at());
+    run_for(2s);
+    ASSERT_EQ(bluetoothd.links(Program::foreign), 1U);
+    begin();
+  }
+  bool foreign_link_is_up() { return bluetoothd.links(Program::foreign) == 1; }
+};
+
+TEST(ForeignLink, IsAdoptedWhenItsServicesAreThere) {
+  Neighbour stage;
+  stage.foreign_link();
+  auto call = stage.establish(kAlice, kLamp);
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "ok hci0 shared");
+  EXPECT_THAT(stage.effects(), IsEmpty()) << "nothing is asked of BlueZ but look-ups";
+}
+
+TEST(ForeignLink, StaysWhenItsLastLeaseEnds) {
+  Neighbour stage;
+  stage.foreign_link();
+  stage.connect(kAlice, kLamp);
+  auto released = stage.release(kAlice, kLamp);
+  stage.run_until_answered(released);
+  EXPECT_EQ(released->text, "0");
+  stage.run_for(10s);
+  EXPECT_TRUE(stage.foreign_link_is_up());
+  EXPECT_EQ(stage.stage(kLamp), "");
+}
+
+TEST(ForeignLink, StaysWhenItsAdoptionIsCancelled) {
+  Neighbour stage;
+  stage.bluetoothd.peer(kLamp).discovery_time = 10s;
+  stage.foreign_link();
+  auto call = stage.establish(kAlice, kLamp);
+  stage.run_for(1s);
+  EXPECT_EQ(stage.stage(kLamp), "resolving");
+  stage.release(kAlice, kLamp);
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "Cancelled cancelled");
+  stage.run_for(5s);
+  EXPECT_TRUE(stage.foreign_link_is_up());
+}
+
+TEST(ForeignLink, WithoutServicesIsAPhantom) {
+  Neighbour stage;
+  stage.bluetoothd.peer(kLamp).first = {Manner{.mute = true}};
+  stage.foreign_link();
+  auto call = stage.establish(kAlice, kLamp, with_attempts(5s));
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "ok hci0");
+  EXPECT_THAT(stage.effects(), ElementsAre("5.0 Disconnect hci0/01", HasSubstr("attempt 1: services-incomplete 1/4"),
+                                           HasSubstr("Connect hci0/01")));
+}
+
+TEST(ForeignLink, EndsByOrderOfRoot) {
+  Neighbour stage;
+  stage.foreign_link();
+  stage.connect(kAlice, kLamp);
+  auto ended = stage.disconnect(kLamp);
+  stage.run_until_answered(ended);
+  EXPECT_EQ(ended->text, "ok");
+  EXPECT_FALSE(stage.foreign_link_is_up());
+}
+
+TEST(ForeignLink, ThatIsLostEndsTheLease) {
+  Neighbour stage;
+  stage.foreign_link();
+  stage.connect(kAlice, kLamp);
+  stage.bluetoothd.foreign_disconnect(stage.lamp_at());
+  stage.run_for(5s);
+  EXPECT_THAT(stage.effects(), ElementsAre(HasSubstr("link ended: link-lost")));
+  EXPECT_EQ(stage.stage(kLamp), "");
+}
+
+// The first attempt on a known route dials without a look-up; the link that is there is still another program's.
+TEST(ForeignLink, IsRecognizedOnAKnownRoute) {
+  Neighbour stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.run_until_answered(stage.release(kAlice, kLamp));
+  stage.run_for(1s);
+  stage.foreign_link();
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0 shared");
+  stage.run_until_answered(stage.release(kAlice, kLamp));
+  stage.run_for(5s);
+  EXPECT_TRUE(stage.foreign_link_is_up());
+}
+
+TEST(ForeignLink, IsNotEndedByACancelOnAKnownRoute) {
+  Neighbour stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.run_until_answered(stage.release(kAlice, kLamp));
+  stage.run_for(1s);
+  stage.foreign_link();
+  auto call = stage.establish(kAlice, kLamp);
+  stage.world.run_until([&] { return stage.count("Connect") > 0; }, 10s);
+  stage.release(kAlice, kLamp);
+  stage.run_until_answered(call);
+  stage.run_for(5s);
+  EXPECT_TRUE(stage.foreign_link_is_up());
+}
+
+TEST(ForeignLink, IsPairedOnRequest) {
+  Neighbour stage;
+  stage.foreign_link();
+  EXPECT_EQ(stage.connect(kAlice, kLamp, with_pairing()), "ok hci0 shared");
+  EXPECT_TRUE(stage.bluetoothd.object(stage.lamp_at())->bonded);
+  EXPECT_TRUE(stage.foreign_link_is_up());
+}
+
+TEST(ForeignLink, StaysWhenItsPairingFails) {
+  Neighbour stage;
+  stage.bluetoothd.peer(kLamp).manner.pairing = Manner::Pairing::rejected;
+  stage.foreign_link();
+  EXPECT_EQ(stage.connect(kAlice, kLamp, with_pairing()), "ConnectionFailed auth-failed");
+  stage.run_for(5s);
+  EXPECT_TRUE(stage.foreign_link_is_up());
+}
+
+// --- dials ---
+
+TEST(ForeignDial, IsAdoptedWhenItConnects) {
+  Neighbour stage;
+  stage.bluetoothd.hears_no_more(kFirst, kLamp);
+  stage.bluetoothd.foreign_connect(stage.lamp_at());
+  auto call = stage.establish(kAlice, kLamp);
+  stage.run_for(3s);
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "ok hci0 shared");
+  EXPECT_LT(stage.seconds(call), 4.1);
+  EXPECT_THAT(stage.effects("attempt"), IsEmpty()) << "it is waited for without counting";
+  EXPECT_EQ(stage.count("Disconnect"), 0U);
+  stage.run_until_answered(stage.release(kAlice, kLamp));
+  stage.run_for(5s);
+  EXPECT_TRUE(stage.foreign_link_is_up());
+}
+
+TEST(ForeignDial, ThatConnectsBehindOurRefusalIsAdoptedAtOnce) {
+  Neighbour stage;
+  stage.bluetoothd.foreign_connect(stage.lamp_at());
+  stage.run_for(280ms);  // the link comes up at 300 ms
+  auto call = stage.establish(kAlice, kLamp);
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "ok hci0 shared");
+  EXPECT_LT(stage.seconds(call), 1.5);
+}
+
+TEST(ForeignDial, CountsAfterOneAttemptTimeoutOfIt) {
+  for (bool by_name : {false, true}) {
+    Stage stage{{.habits = {.in_progress_by_name = by_name}}};
+    stage.keep_object(kLamp);
+    stage.bluetoothd.foreign_connect(stage.lamp_at());
+    auto call = stage.establish(kAlice, kLamp, with_attempts(5s));
+    stage.run_until_answered(call);
+    EXPECT_EQ(call->text(), "ConnectionFailed in-progress");
+    EXPECT_EQ(stage.effects("in-progress").size(), 4U);
+    EXPECT_NEAR(stage.seconds(call), 20 + 3, 2);
+    EXPECT_EQ(stage.count("Disconnect"), 0U);
+  }
+}
+
+TEST(ForeignDial, IsNotCancelledWhenOurCallerGivesUpInTheSameInstant) {
+  for (Duration at = 0ms; at < 8ms; at += 500us) {
+    Neighbour stage;
+    stage.bluetoothd.hears_no_more(kFirst, kLamp);
+    stage.bluetoothd.foreign_connect(stage.lamp_at());
+    auto call = stage.establish(kAlice, kLamp);
+    stage.run_for(at);
+    stage.release(kAlice, kLamp);
+    stage.run_until_answered(call);
+    stage.run_for(1s);
+    EXPECT_EQ(stage.bluetoothd.dials(Program::foreign), 1U) << clock_text(at);
+  }
+}
+
+TEST(ForeignDisconnect, OfOurDialIsATransientFailure) {
+  Neighbour stage;
+  stage.bluetoothd.hears_no_more(kFirst, kLamp);
+  auto call = stage.establish(kAlice, kLamp);
+  stage.run_for(2s);
+  stage.bluetoothd.foreign_disconnect(stage.lamp_at());
+  stage.run_for(100ms);
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "ok hci0");
+  EXPECT_THAT(stage.effects("attempt"), ElementsAre(HasSubstr("attempt 1: seen-no-answer 1/9")));
+}
+
+TEST(ForeignDisconnect, OfOurLinkEndsItsLeases) {
+  Neighbour stage;
+  stage.connect(kAlice, kLamp);
+  stage.bluetoothd.foreign_disconnect(stage.lamp_at());
+  stage.run_for(5s);
+  EXPECT_THAT(stage.effects("link ended"), ElementsAre(HasSubstr("link-lost")));
+  auto released = stage.release(kAlice, kLamp);
+  stage.run_until_answered(released);
+  EXPECT_EQ(released->text, "NotConnected invalid");
+}
+
+// --- a former life ---
+
+TEST(FormerLife, ItsDialIsClearedAndDialledAnew) {
+  Neighbour stage;
+  stage.bluetoothd.hears_no_more(kFirst, kLamp);
+  stage.establish(kAlice, kLamp);
+  stage.run_for(1s);
+  stage.crash_daemon();
+  stage.run_for(1s);
+  EXPECT_EQ(stage.bluetoothd.dials(Program::ours), 1U) << "nobody ends a dial whose program died";
+  stage.start_daemon();
+  stage.run_for(1s);
+  stage.begin();
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.bluetoothd.peer(kLamp).interval = 3s;
+  auto call = stage.establish(kBob, kLamp);
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "ok hci0");
+  EXPECT_THAT(stage.effects(), ElementsAre("0.0 Connect hci0/01", "0.0 Disconnect hci0/01", "0.2 Connect hci0/01"));
+  EXPECT_THAT(stage.effects("attempt"), IsEmpty());
+}
+
+TEST(FormerLife, ItsLinkIsAdoptedAsOurs) {
+  Neighbour stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.crash_daemon();
+  stage.start_daemon();
+  stage.run_for(1s);
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0 shared");
+  EXPECT_EQ(stage.count("Connect"), 1U);
+  stage.run_until_answered(stage.release(kBob, kLamp));
+  stage.run_for(1s);
+  EXPECT_EQ(stage.bluetoothd.links(Program::ours), 0U) << "what nobody leases is dropped";
+}
+
+TEST(FormerLife, OfAnotherBluetoothdSaysNothing) {
+  Neighbour stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.crash_daemon();
+  stage.bluetoothd.kill();
+  stage.run_for(5s);
+  stage.bluetoothd.start();
+  stage.foreign_link();
+  stage.start_daemon();
+  stage.run_for(1s);
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0 shared");
+  stage.run_until_answered(stage.release(kBob, kLamp));
+  stage.run_for(5s);
+  EXPECT_TRUE(stage.foreign_link_is_up());
+}
+
+}  // namespace
+}  // namespace bleconnd::simulation

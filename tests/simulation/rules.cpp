@@ -1,0 +1,86 @@
+// What must be true after every step, and what at the end.
+#include <algorithm>
+
+#include "scene.hpp"
+
+namespace bleconnd::simulation {
+namespace {
+
+// How long a fact can be on its way to the procedures in the worst of worlds: they cannot know it earlier.
+constexpr auto kUnderWay = 3s;
+
+}  // namespace
+
+void Scene::complain(const std::string& what) {
+  world.trace("VIOLATION " + what);
+  if (violations_.size() < 20) violations_.push_back(clock_text(world.now() - begun_) + " " + what);
+}
+
+void Scene::check() {
+  if (!life_) return;
+  check_dials();
+  if (world.now() == leases_checked_) return;  // at the beginning of each instant
+  leases_checked_ = world.now();
+  check_leases();
+}
+
+// A lease ends with its client, or a linger later.
+void Scene::check_leases() {
+  for (auto* session : life_->connections.sessions()) {
+    for (auto& lease : session->leases().all()) {
+      const auto left = left_.find(lease.holder.name);
+      if (!lease.lingers_to) {
+        if (left != left_.end()) complain("a lease of " + lease.holder.name + " without its client");
+        continue;
+      }
+      if (*lease.lingers_to < world.now()) complain("a lease of " + lease.holder.name + " is overdue");
+      if (left == left_.end() || *lease.lingers_to > left->second + linger_)
+        complain("a lease of " + lease.holder.name + " lingers for too long");
+    }
+  }
+}
+
+// A dial that nobody waits for any more has been answered by Disconnect, and not too many are under way.
+void Scene::check_dials() {
+  std::map<const Controller*, std::uint32_t> under_way;
+  for (auto& [path, object] : bluetoothd.objects()) {
+    if (!object->dial || object->dial->program != Program::ours) continue;
+    if (++under_way[object->controller] > DialTurns::kPerAdapter)
+      complain("too many dials on " + object->controller->path);
+    const auto call = object->dial->call;
+    if (left_behind_.contains(path)) continue;
+    if (!life_->bluez.waits_for(call) && life_->bluez.last_disconnect(path) < call)
+      complain("abandoned without Disconnect: " + path);
+  }
+}
+
+// One of our Disconnects hit another program's dial or link.
+void Scene::foreign_ended(const Object& object) {
+  if (forced_.contains(object.address.text())) return;
+  const bool is_dial = object.dial && object.dial->program == Program::foreign;
+  const auto since = is_dial ? object.dial->since : object.link->since;
+  if (world.now() - since < kUnderWay) return;
+  const bool phantom = !is_dial && (!object.resolved || object.gatt.empty());
+  if (!phantom) complain("ended another program's " + std::string{is_dial ? "dial" : "link"} + ": " + object.path);
+}
+
+void Scene::check_idle() {
+  auto& life = *life_;
+  const auto must_be_none = [this](std::size_t number, const std::string& what) {
+    if (number > 0) complain("left over: " + std::to_string(number) + " " + what);
+  };
+  must_be_none(clients_->size(), "calls without an answer");
+  must_be_none(life.connections.sessions().size(), "sessions");
+  must_be_none(bluetoothd.dials(Program::ours), "dials");
+  must_be_none(bluetoothd.links(Program::ours), "links");
+  must_be_none(bluetoothd.discoveries(Program::ours), "discovery sessions");
+  must_be_none(life.bluez.watches(), "watches");
+  must_be_none(life.bluez.ears(), "ears");
+  must_be_none(life.bluez.calls(), "calls to BlueZ");
+  must_be_none(world.daemon_timers(), "timers");
+  must_be_none(dials.size(), "recorded dials");
+  must_be_none(life.radio.discovery.idle() ? 0 : 1, "discovery keepers");
+  must_be_none(life.radio.turns.idle() ? 0 : 1, "dial turns");
+}
+
+}  // namespace bleconnd::simulation

@@ -1,0 +1,240 @@
+// The stage's machinery: lives of the daemon, calls of clients, the list of effects.
+#include "scene.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace bleconnd::simulation {
+namespace {
+
+std::string category_name(Category category) {
+  const std::string name{error_name(category)};
+  return name.substr(name.rfind('.') + 1);
+}
+
+std::string text_of(const Refusal& refusal) {
+  return category_name(refusal.category) + " " + refusal.token;
+}
+
+Task<Unit> hear(World& world, Task<Answer<Established>> task, CallHandle call) {
+  auto answer = co_await task;
+  ++call->answers;
+  call->answered = world.now();
+  call->answer = std::move(answer);
+  world.trace(call->client + " is answered: " + call->text());
+  co_return Unit{};
+}
+
+template <class T>
+Task<Unit> hear_end(World& world, Task<Answer<T>> task, EndingHandle ending) {
+  auto answer = co_await task;
+  ++ending->answers;
+  ending->answered = world.now();
+  if (auto* refusal = std::get_if<Refusal>(&answer)) {
+    ending->text = text_of(*refusal);
+  } else if constexpr (std::is_same_v<T, Unit>) {
+    ending->text = "ok";
+  } else {
+    ending->text = std::to_string(std::get<0>(answer));
+  }
+  world.trace("the end is answered: " + ending->text);
+  co_return Unit{};
+}
+
+}  // namespace
+
+std::string short_path(const std::string& path) {
+  auto text = path.starts_with("/org/bluez/") ? path.substr(11) : path;
+  const auto device = text.find("/dev_");
+  return device == std::string::npos ? text : text.substr(0, device + 1) + text.substr(text.size() - 2);
+}
+
+std::string Call::text() const {
+  if (!answer) return "-";
+  if (!ok()) return text_of(std::get<1>(*answer));
+  auto& established = std::get<0>(*answer);
+  if (established.stage != Stage::connected)
+    return "so far " + std::string{bleconnd::text(established.stage)};
+  return "ok " + established.adapter + (established.shared ? " shared" : "");
+}
+
+Scene::Scene(Setting setting)
+    : world{setting.seed}, bluetoothd{world, setting.habits}, latency_{setting.latency}, begun_{world.now()} {
+  bluetoothd.on_foreign_ended = [this](const Object& object) { foreign_ended(object); };
+  world.set_inspector([this] { check(); });
+  start_daemon();
+}
+
+Scene::~Scene() {
+  crash_daemon();
+}
+
+// --- the daemon ---
+
+Scene::Life::Life(Scene& scene)
+    : bluez{scene.world, scene.bluetoothd, scene.latency_},
+      radio{.executor = scene.world, .bluez = bluez, .dials = scene.dials},
+      connections{radio, scene} {
+  bluez.on_call = [&scene](auto& member, auto& path) { scene.called(member, path); };
+  connections.set_linger(scene.linger_);
+}
+
+void Scene::start_daemon() {
+  dials.next_life();
+  stages_.clear();
+  present_.clear();
+  left_.clear();
+  life_ = std::make_unique<Life>(*this);
+  clients_ = std::make_unique<Scope>(world);
+}
+
+void Scene::crash_daemon() {
+  clients_.reset();
+  life_.reset();
+  for (auto& [path, object] : bluetoothd.objects())
+    if (object->dial && object->dial->program == Program::ours) left_behind_.insert(path);
+}
+
+void Scene::stop_daemon(Duration patience) {
+  bool stopped = false;
+  auto stopping = [](Scene& scene, Duration allowed, bool& done) -> Task<Unit> {
+    co_await scene.life_->connections.shut_down(allowed);
+    done = true;
+    co_return Unit{};
+  };
+  note("SIGTERM");
+  clients_->spawn(stopping(*this, patience, stopped));
+  const auto limit = patience + 1s;
+  if (!world.run_until([&] { return stopped; }, limit)) complain("shut_down() does not end");
+  note("ended");
+}
+
+void Scene::set_linger(Duration linger) {
+  linger_ = linger;
+  if (life_) life_->connections.set_linger(linger);
+}
+
+// --- clients ---
+
+Caller Scene::caller(const std::string& client) const {
+  auto uid = uids.find(client);
+  return {.name = client, .uid = uid == uids.end() ? 1000 : uid->second};
+}
+
+CallHandle Scene::establish(const std::string& client, const std::string& device, EstablishOptions options) {
+  left_.erase(client);
+  present_.insert(client);
+  auto call = std::make_shared<Call>(Call{.client = client,
+                                          .device = *DeviceAddress::parse(device),
+                                          .options = options,
+                                          .asked = world.now()});
+  world.trace(client + " calls EstablishConnection " + device);
+  clients_->spawn(
+      hear(world, life_->connections.establish(caller(client), call->device, std::move(options)), call));
+  return call;
+}
+
+EndingHandle Scene::release(const std::string& client, const std::string& device) {
+  auto ending = std::make_shared<Ending>(Ending{.asked = world.now()});
+  world.trace(client + " calls ReleaseConnection " + device);
+  clients_->spawn(hear_end<std::uint32_t>(
+      world, life_->connections.release(caller(client), *DeviceAddress::parse(device)), ending));
+  return ending;
+}
+
+EndingHandle Scene::disconnect(const std::string& device) {
+  auto ending = std::make_shared<Ending>(Ending{.asked = world.now()});
+  world.trace("root calls Disconnect " + device);
+  forced_.insert(device);
+  clients_->spawn(
+      hear_end<Unit>(world, life_->connections.disconnect(*DeviceAddress::parse(device)), ending));
+  return ending;
+}
+
+void Scene::leave(const std::string& client) {
+  world.trace(client + " leaves the bus");
+  left_[client] = world.now();
+  present_.erase(client);
+  life_->connections.caller_left(client);
+}
+
+void Scene::everybody_leaves() {
+  for (auto& client : std::set<std::string>{present_}) leave(client);
+}
+
+// --- looking ---
+
+bool Scene::run_until_answered(const CallHandle& call, Duration limit) {
+  return world.run_until([&] { return call->answers > 0; }, limit);
+}
+
+bool Scene::run_until_answered(const EndingHandle& ending, Duration limit) {
+  return world.run_until([&] { return ending->answers > 0; }, limit);
+}
+
+void Scene::begin() {
+  begun_ = world.now();
+  effects_.clear();
+  counts_.clear();
+}
+
+void Scene::note(const std::string& line) {
+  world.trace(line);
+  char when[16];
+  const auto tenths = std::chrono::duration_cast<std::chrono::milliseconds>(world.now() - begun_).count() / 100;
+  std::snprintf(when, sizeof when, "%lld.%lld ", static_cast<long long>(tenths / 10),
+                static_cast<long long>(tenths % 10));
+  effects_.push_back(when + line);
+}
+
+std::vector<std::string> Scene::effects(const std::string& containing) const {
+  std::vector<std::string> some;
+  for (auto& line : effects_)
+    if (line.find(containing) != std::string::npos) some.push_back(line);
+  return some;
+}
+
+std::size_t Scene::count(const std::string& member) const {
+  auto found = counts_.find(member);
+  return found == counts_.end() ? 0 : found->second;
+}
+
+std::string Scene::stage(const std::string& device) const {
+  auto found = stages_.find(device);
+  return found == stages_.end() ? std::string{} : found->second;
+}
+
+void Scene::called(const std::string& member, const std::string& path) {
+  ++counts_[member];
+  if (!member.starts_with("Get")) note(member + " " + short_path(path));
+}
+
+// --- what the daemon tells ---
+
+void Scene::appeared(DeviceSession& session) {
+  stages_[session.address().text()] = bleconnd::text(session.stage());
+}
+
+void Scene::gone(DeviceSession& session) {
+  stages_.erase(session.address().text());
+}
+
+void Scene::stage_changed(DeviceSession& session, const std::string& reason) {
+  const std::string stage{bleconnd::text(session.stage())};
+  stages_[session.address().text()] = stage;
+  world.trace(session.address().text() + " " + stage + " " + session.adapter() + " " + reason);
+}
+
+void Scene::attempt_failed(DeviceSession&, const FailedAttempt& failed, const Refusal& as) {
+  auto line = "attempt " + std::to_string(failed.attempt) + ": " + as.token + " " +
+              std::to_string(failed.count) + "/" + std::to_string(failed.bound);
+  if (!failed.last) line += " again in " + clock_text(failed.retry_in);
+  note(line);
+  if (failed.last != (failed.retry_in == 0ms) && failed.last) complain("the last failure pays a wait");
+}
+
+void Scene::link_ended(DeviceSession&, const std::string& reason) {
+  note("link ended: " + reason);
+}
+
+}  // namespace bleconnd::simulation

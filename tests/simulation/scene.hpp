@@ -1,0 +1,135 @@
+// A whole stage: the world, bluetoothd, one life of the daemon's procedures, clients, and the checkers that
+// look at all of them after every step.
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "async/scope.hpp"
+#include "dials.hpp"
+#include "fake_bluez.hpp"
+#include "procedures/connections.hpp"
+
+namespace bleconnd::simulation {
+
+// One EstablishConnection and what became of it.
+struct Call {
+  std::string client;
+  DeviceAddress device;
+  EstablishOptions options;
+  TimePoint asked{};
+  std::optional<TimePoint> answered = {};
+  int answers = 0;
+  std::optional<Answer<Established>> answer = {};
+
+  bool ok() const { return answer && answer->index() == 0; }
+  // "ok hci0", or "NotFound not-seen"; "-" while it waits.
+  std::string text() const;
+  std::string message() const { return answer && !ok() ? std::get<1>(*answer).message : std::string{}; }
+};
+using CallHandle = std::shared_ptr<Call>;
+
+// ReleaseConnection or Disconnect: "3" (remaining), "ok", "NotConnected invalid", "-".
+struct Ending {
+  TimePoint asked{};
+  std::optional<TimePoint> answered = {};
+  int answers = 0;
+  std::string text = "-";
+};
+using EndingHandle = std::shared_ptr<Ending>;
+
+class Scene : private SessionEvents {
+ public:
+  struct Setting {
+    std::uint64_t seed = 1;
+    Habits habits = {};
+    FakeBluez::Latency latency = {};
+  };
+  Scene() : Scene{Setting{}} {}
+  explicit Scene(Setting setting);
+  Scene(const Scene&) = delete;
+  ~Scene() override;
+
+  World world;
+  Bluetoothd bluetoothd;
+  Dials dials;
+
+  // --- the daemon ---
+  struct Life {
+    explicit Life(Scene& scene);
+    FakeBluez bluez;
+    Radio radio;
+    Connections connections;
+  };
+  Life& daemon() { return *life_; }
+  void start_daemon();
+  void crash_daemon();  // its bus connection and everything in memory are gone
+  // SIGTERM: until it has ended.
+  void stop_daemon(Duration patience = 20s);
+
+  // --- clients ---
+  CallHandle establish(const std::string& client, const std::string& device, EstablishOptions options = {});
+  EndingHandle release(const std::string& client, const std::string& device);
+  EndingHandle disconnect(const std::string& device);  // as root
+  void leave(const std::string& client);
+  void everybody_leaves();
+  void set_linger(Duration linger);
+  std::map<std::string, std::uint32_t> uids = {};  // of clients; 1000 where nothing is said
+
+  // --- looking ---
+  void run_for(Duration span) { world.run_for(span); }
+  bool run_until_answered(const CallHandle& call, Duration limit = 300s);
+  bool run_until_answered(const EndingHandle& ending, Duration limit = 300s);
+  // Everything that was done and told since begin(), as "12.3 Connect hci0/01"; look-ups are left out.
+  const std::vector<std::string>& effects() const { return effects_; }
+  std::vector<std::string> effects(const std::string& containing) const;
+  std::size_t count(const std::string& member) const;  // calls to BlueZ since begin()
+  void begin();                                        // effects and times count from now
+  std::string stage(const std::string& device) const;  // "" where there is no session
+  std::size_t pending() const { return clients_->size(); }
+
+  // --- checkers ---
+  const std::vector<std::string>& violations() const { return violations_; }
+  void complain(const std::string& what);
+  // Nothing is left over: sessions, dials, discovery, links of ours, watches, ears, calls, timers.
+  void check_idle();
+
+ private:
+  void appeared(DeviceSession& session) override;
+  void changed(DeviceSession&) override {}
+  void stage_changed(DeviceSession& session, const std::string& reason) override;
+  void attempt_failed(DeviceSession& session, const FailedAttempt& failed, const Refusal& as) override;
+  void link_ended(DeviceSession& session, const std::string& reason) override;
+  void gone(DeviceSession& session) override;
+
+  void called(const std::string& member, const std::string& path);
+  void note(const std::string& line);
+  void check();
+  void check_leases();
+  void check_dials();
+  void foreign_ended(const Object& object);
+  Caller caller(const std::string& client) const;
+
+  FakeBluez::Latency latency_;
+  Duration linger_ = 30s;
+  std::unique_ptr<Life> life_;
+  std::unique_ptr<Scope> clients_;  // their calls use the sessions: destroyed first
+  TimePoint begun_;
+  std::vector<std::string> effects_;
+  std::map<std::string, std::size_t> counts_;
+  std::set<std::string> left_behind_;  // objects that a former life dialled when it crashed
+  std::set<std::string> present_;          // clients that are on the bus
+  std::map<std::string, TimePoint> left_;  // clients that are off the bus
+  std::set<std::string> forced_;           // devices that root disconnected
+  std::map<std::string, std::string> stages_;  // by device, of sessions that are there
+  TimePoint leases_checked_{};
+  std::vector<std::string> violations_;
+};
+
+// "/org/bluez/hci0/dev_AA_00_00_00_00_01" → "hci0/01"
+std::string short_path(const std::string& path);
+
+}  // namespace bleconnd::simulation

@@ -1,0 +1,197 @@
+# What a scenario does and sees: it plugs controllers, plays the daemon's clients, and looks at what BlueZ holds.
+# Every scenario brings its own controllers; daemon and bluetoothd live on from one to the next.
+import asyncio
+import time
+from collections import namedtuple
+from dataclasses import dataclass, field
+
+import bus
+from controller import Controller
+from expect import Failed, check, until
+from stack import Stack
+
+OPTION_TYPES = {
+    "timeout": "u",
+    "attempt-timeout": "u",
+    "max-attempts": "u",
+    "adapter": "s",
+    "required-uuids": "as",
+    "pair": "b",
+    "trust": "b",
+    "wait": "b",
+    "label": "s",
+    "use-services-cache": "b",
+}
+
+Row = namedtuple("Row", "text seconds state")
+
+
+@dataclass
+class Answer:
+    """What EstablishConnection said."""
+
+    error: str
+    message: str
+    seconds: float
+    device: str = ""
+    results: dict = field(default_factory=dict)
+
+    @property
+    def token(self):
+        return self.message.split(":")[0]
+
+    def text(self):
+        if self.error:
+            return f"`{self.error}` {self.message}"
+        attempts = self.results.get("attempts")
+        shared = ", shared" if self.results.get("shared") else ""
+        return f"connected on {self.results.get('adapter')}, attempts {attempts}{shared}"
+
+
+def device_path(adapter, address):
+    return f"/org/bluez/{adapter}/dev_" + address.replace(":", "_")
+
+
+class Rig(Stack):
+    def __init__(self):
+        super().__init__()
+        self.controllers = []
+        self.clients = []
+        self.tasks = []
+        self.asked = False
+
+    # ---- controllers
+
+    async def plug(self, address, slots=None, controller=None):
+        """A new controller, or one that comes back; returns when BlueZ has powered it."""
+        controller = controller or Controller(address, self.log, slots)
+        if controller not in self.controllers:
+            self.controllers.append(controller)
+        await controller.plug()
+        await until(lambda: self.powered(controller), f"hci{controller.index} is powered")
+        return controller
+
+    async def powered(self, controller):
+        path = f"/org/bluez/hci{controller.index}"
+        if await self.client.get(path, "Adapter1", "Address") != controller.address:
+            return False
+        return await self.client.get(path, "Adapter1", "Powered")
+
+    # ---- what a client asks of the daemon
+
+    async def new_client(self):
+        client = await bus.Client.connect()
+        self.monitor.own.add(client.connection.unique_name)
+        self.clients.append(client)
+        return client
+
+    async def establish(self, address, client=None, reply_within=150, **options):
+        names = {name.replace("_", "-"): value for name, value in options.items()}
+        typed = {name: bus.Variant(OPTION_TYPES[name], value) for name, value in names.items()}
+        self.log("step: EstablishConnection", address, names)
+        began = time.monotonic()
+        caller = client or self.client
+        self.asked = True
+        try:
+            reply = await caller.manager("EstablishConnection", "sa{sv}", address, typed, timeout=reply_within)
+        except asyncio.TimeoutError:
+            raise Failed(f"EstablishConnection was not answered in {reply_within} s") from None
+        seconds = time.monotonic() - began
+        if reply.error:
+            message = (reply.body or [""])[0]
+            answer = Answer(reply.error.removeprefix("org.bleconnd.Error."), message, seconds)
+        else:
+            answer = Answer("", "", seconds, reply.body[0], reply.body[1])
+        self.log("step: answered after %.3f s:" % seconds, answer.text(), answer.results)
+        return answer
+
+    def establish_later(self, address, **options):
+        task = asyncio.create_task(self.establish(address, **options))
+        self.tasks.append(task)
+        return task
+
+    async def release(self, address, client=None):
+        """Gives the lease back; returns how many are left, None where there was none."""
+        reply = await (client or self.client).manager("ReleaseConnection", "sa{sv}", address, {}, timeout=20)
+        self.log("step: ReleaseConnection", address, "→", reply)
+        return None if reply.error else reply.body[0]
+
+    async def connections(self):
+        reply = await self.client.manager("ListConnections", timeout=20)
+        check(not reply.error, f"ListConnections: {reply}")
+        return reply.body[0]
+
+    # ---- what BlueZ holds
+
+    async def bluez_state(self, address):
+        """A line for the table: the device on every adapter, then the adapters."""
+        objects = await self.client.objects()
+        devices, adapters = [], []
+        for path, interfaces in sorted(objects.items()):
+            name = path.split("/")[3] if path.count("/") >= 3 else ""
+            if device := interfaces.get("org.bluez.Device1"):
+                if device["Address"] == address:
+                    services = sum("org.bluez.GattService1" in objects[other] for other in objects if other.startswith(path))
+                    marks = [key for key in ("Connected", "ServicesResolved", "Paired") if device.get(key)]
+                    devices.append(f"{name}: {' '.join(marks) or 'object, not connected'}, {services} services")
+            if adapter := interfaces.get("org.bluez.Adapter1"):
+                marks = [f"{key}={str(adapter[key]).lower()}" for key in ("Powered", "Discovering")]
+                adapters.append(f"{name} {' '.join(marks)}")
+        return "; ".join((devices or ["no object"]) + adapters)
+
+    async def row(self, answer, address, text=""):
+        return Row(text or answer.text(), answer.seconds, await self.bluez_state(address))
+
+    async def discovery_stopped(self):
+        objects = await self.client.objects()
+        adapters = [interfaces.get("org.bluez.Adapter1", {}) for interfaces in objects.values()]
+        return not any(adapter.get("Discovering") for adapter in adapters)
+
+    async def heard(self, controller, address):
+        path = device_path(f"hci{controller.index}", address)
+        return await self.client.get(path, "Device1", "Address") is not None
+
+    async def discover(self, controller, address):
+        """Another program's discovery, until the device has its object."""
+        path = f"/org/bluez/hci{controller.index}"
+        program = await self.new_client()
+        await program.bluez(path, "Adapter1", "SetDiscoveryFilter", "a{sv}", {"Transport": bus.Variant("s", "le")})
+        await program.bluez(path, "Adapter1", "StartDiscovery")
+        await until(lambda: self.heard(controller, address), f"BlueZ knows {address}")
+        await program.bluez(path, "Adapter1", "StopDiscovery")
+        return device_path(f"hci{controller.index}", address), program
+
+    # ---- the end of a scenario
+
+    async def nothing_left(self):
+        """Ends what the scenario holds by releasing it, then looks for whatever should not be there."""
+        for address, _, _, leases, _ in await self.connections():
+            for client in [self.client, *self.clients]:
+                if leases and client.connection.connected:
+                    await self.release(address, client)
+        for client in self.clients:
+            client.leave()
+        self.clients.clear()
+        await until(self.no_connections, "the daemon holds no connection", 15)
+        await until(self.discovery_stopped, "no adapter discovers", 5)
+        for controller in self.controllers:
+            # a controller that is off is told nothing, its dial or scan ends with the reset when it is switched on
+            if controller.file is not None and await self.powered(controller):
+                await until(controller.at_rest, f"controller {controller.address[-2:]} at rest: links, dial, scan", 15)
+        check(self.daemon.returncode is None, f"the daemon ended with {self.daemon.returncode}")
+        if self.asked and self.usual_files is None:  # what the bus library opens at first use is open now
+            self.usual_files = self.open_files()
+        check(self.bluetoothd.returncode is None, f"bluetoothd ended with {self.bluetoothd.returncode}")
+
+    async def no_connections(self):
+        return not await self.connections()
+
+    async def unplug_all(self):
+        for controller in self.controllers:
+            if controller.file is not None:
+                controller.unplug()
+        self.controllers.clear()
+        await until(self.no_adapters, "BlueZ has no adapter", 10)
+
+    async def no_adapters(self):
+        return not any("org.bluez.Adapter1" in interfaces for interfaces in (await self.client.objects()).values())

@@ -1,0 +1,110 @@
+# The processes under test, as they run on a real machine, and the trace of all that happens.
+# bluetoothd is Debian's; the daemon runs as its own user, told where its folders are as systemd tells it.
+import asyncio
+import os
+import socket
+import subprocess
+import time
+
+import bus
+from expect import check, until
+
+OUT = "/out"
+BLUETOOTHD = "/usr/libexec/bluetooth/bluetoothd"
+LOADER = "/daemon/lib/ld-linux-x86-64.so.2"
+DAEMON_ENVIRONMENT = {
+    "NOTIFY_SOCKET": "/run/notify",
+    "RUNTIME_DIRECTORY": "/run/bleconnd",
+    "STATE_DIRECTORY": "/var/lib/bleconnd",
+    "CACHE_DIRECTORY": "/var/cache/bleconnd",
+    "CONFIGURATION_DIRECTORY": "/etc/bleconnd",
+}
+
+
+class Stack:
+    def __init__(self):
+        self.started = time.monotonic()
+        self.trace = open(f"{OUT}/trace.log", "w", buffering=1)
+        self.followers = []
+        self.bluetoothd = self.daemon = None
+        self.notifications = []
+        self.usual_files = None
+
+    def log(self, *text):
+        self.trace.write("%9.3f " % (time.monotonic() - self.started) + " ".join(str(item) for item in text) + "\n")
+
+    async def start(self):
+        self.client = await bus.Client.connect()
+        self.monitor = bus.Monitor(self.log)
+        await self.monitor.start()
+        self.monitor.own.add(self.client.connection.unique_name)
+        self.hci_log = subprocess.Popen(["btmon", "-w", f"{OUT}/hci.btsnoop"], stdout=subprocess.DEVNULL)
+        await self.start_bluetoothd()
+        self.listen_to_notifications()
+        await self.start_daemon()
+
+    def follow(self, process, name):
+        """Copies what a process says into its own log and into the trace."""
+
+        async def copy():
+            with open(f"{OUT}/{name}.log", "a", buffering=1) as own:
+                while line := await process.stdout.readline():
+                    text = line.decode(errors="replace").rstrip()
+                    own.write(text + "\n")
+                    self.log(name, "says", text)
+            self.log(name, "ended with", await process.wait())
+
+        self.followers.append(asyncio.create_task(copy()))
+
+    async def start_bluetoothd(self):
+        self.bluetoothd = await asyncio.create_subprocess_exec(
+            BLUETOOTHD, "-n", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        self.follow(self.bluetoothd, "bluetoothd")
+        await until(lambda: self.client.has_owner(bus.BLUEZ), "org.bluez on the bus", 20)
+
+    async def kill_bluetoothd(self):
+        self.log("step: SIGKILL to bluetoothd")
+        self.bluetoothd.kill()
+        await self.bluetoothd.wait()
+
+    def listen_to_notifications(self):
+        address = DAEMON_ENVIRONMENT["NOTIFY_SOCKET"]
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        listener.bind(address)
+        os.chmod(address, 0o666)
+
+        def on_notification():
+            text = listener.recv(4096).decode()
+            self.notifications.extend(text.splitlines())
+            self.log("daemon notifies", text.replace("\n", " "))
+
+        asyncio.get_running_loop().add_reader(listener, on_notification)
+
+    async def start_daemon(self):
+        """Returns when it has said READY=1."""
+        self.notifications.clear()
+        self.daemon = await asyncio.create_subprocess_exec(
+            LOADER,
+            "--library-path",
+            "/daemon/lib",
+            "/daemon/bleconnd",
+            env=DAEMON_ENVIRONMENT,
+            user="bleconnd",
+            group="bleconnd",
+            extra_groups=["bluetooth"],
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        self.follow(self.daemon, "daemon")
+        await until(lambda: "READY=1" in self.notifications or self.daemon.returncode is not None, "READY=1", 30)
+        check(self.daemon.returncode is None, "the daemon ended while it started")
+        self.usual_files = None
+
+    def open_files(self):
+        folder = f"/proc/{self.daemon.pid}/fd"
+        return [os.readlink(f"{folder}/{name}") for name in os.listdir(folder)]
+
+    def resident_mebibytes(self):
+        with open(f"/proc/{self.daemon.pid}/status") as status:
+            return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmRSS:"))
