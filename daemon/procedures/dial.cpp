@@ -16,6 +16,7 @@ constexpr auto kFence = 3s;    // for a look that has to come back before a dial
 constexpr auto kCatchUp = 1s;  // an answer that only makes sense with a signal: the signal may be behind it
 constexpr auto kAtOnce = 1s;  // a controller without a free slot refuses within 0.2 s, an absent device takes
                               // 4 s and more (measured)
+constexpr auto kObjectGoes = 200ms;  // behind an answer that came first: within 50 ms (measured, 5.66)
 constexpr auto kHearAgain =
     3s;  // whether a device whose object went is still there: twice the slowest usual advertising interval
 
@@ -66,9 +67,13 @@ class Dial {
     const auto deadline = radio_.now() + patience;
     Scope asking{radio_.executor};
     radio_.dials.dialling(route_.owner, route_.path);
+    // Keepers and askers run in the order in which they are woken here. StopDiscovery goes right behind
+    // Connect, but before Pair: behind it BlueZ 5.66 and 5.82 refuse it and the scan goes on for ever
+    // (measured).
+    if (pair_) discovering.clear();
     asking.spawn(look(radio_.bluez, route_.path, answers_, wake_));
     asking.spawn(ask(radio_.bluez, route_.path, pair_, answers_, wake_));
-    discovering.clear();  // its keeper runs behind `ask`: StopDiscovery follows Connect
+    discovering.clear();
     for (;;) {
       if (auto cause = broken(radio_.stack(), route_); cause != Cause::bluez_error)
         co_return co_await broken_off(cause);
@@ -81,6 +86,16 @@ class Dial {
   }
 
   bool at_once() const { return radio_.now() - begun_ < kAtOnce; }
+
+  // Whether BlueZ removes the object within a moment.
+  Task<bool> object_goes(std::stop_token stop) {
+    const auto until = radio_.now() + kObjectGoes;
+    while (!removed() && radio_.now() < until) {
+      auto woken = co_await wake_.until(until, stop);
+      if (woken.by == Notice::Woken::stopped) break;
+    }
+    co_return removed();
+  }
 
  private:
   bool removed() const { return watch_.seen().removals != removals_; }
@@ -200,17 +215,24 @@ class Dial {
   TimePoint begun_;
 };
 
+// Whether the adapter holds a link: a controller that refuses a further one at once has no slot left.
+Task<bool> holds_links(Radio& radio, Route route, DeviceAddress device, std::stop_token stop) {
+  const auto deadline = radio.now() + kFence;
+  auto all = co_await radio.bluez.find_devices(device, deadline, stop);
+  bool holds = false;
+  if (all.ok())
+    for (auto& other : all.value()) holds = holds || (other.connected && other.adapter == route.adapter);
+  co_return holds;
+}
+
 // The object went while Connect was pending. Why, is told by how fast it went and whether the device is still
 // heard.
 Task<Failure> explain_removal(Radio& radio, Route route, DeviceAddress device, const Terms& terms,
                               bool at_once, std::stop_token stop) {
   const auto deadline = radio.now() + kHearAgain;
   if (at_once) {
-    auto all = co_await radio.bluez.find_devices(device, deadline, stop);
-    if (all.failed_by(Cause::cancelled)) co_return all.failure();
-    if (all.ok())
-      for (auto& other : all.value())
-        if (other.connected && other.adapter == route.adapter) co_return Failure{Cause::removed_at_once, {}};
+    auto full = co_await holds_links(radio, route, device, stop);
+    if (full) co_return Failure{Cause::removed_at_once, {}};
   }
   std::vector<DeviceState> known;
   auto heard = co_await listen_for(radio, device, terms, known, deadline, stop);
@@ -226,8 +248,15 @@ Task<Outcome<Dialled>> dial_once(Radio& radio, DeviceWatch& watch, Route route, 
   Dial attempt{radio, watch, route, pair};
   const Duration patience = pair ? Duration{kPairing} : Duration{terms.attempt_timeout};
   auto dialled = co_await attempt.call(patience, std::move(discovering), stop);
-  if (!dialled.failed_by(Cause::removed_unheard)) co_return dialled;
   const bool at_once = attempt.at_once();
+  if (dialled.failed_by(Cause::aborted) && at_once) {
+    // BlueZ's race: now and then the refusal of a controller without a slot is answered before the object
+    // goes.
+    auto full = co_await holds_links(radio, route, device, stop);
+    auto refused = full && co_await attempt.object_goes(stop);
+    if (refused) co_return Cause::removed_at_once;
+  }
+  if (!dialled.failed_by(Cause::removed_unheard)) co_return dialled;
   co_return co_await explain_removal(radio, route, device, terms, at_once, stop);
 }
 

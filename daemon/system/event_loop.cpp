@@ -59,7 +59,13 @@ EventLoop::EventLoop() {
 
 EventLoop::~EventLoop() = default;
 
+// Whoever is destroyed behind the loop's end still wakes others and sets timers; sd-event refuses both then.
+bool EventLoop::has_ended() const {
+  return sd_event_get_state(event_.get()) == SD_EVENT_FINISHED;
+}
+
 void EventLoop::post(std::coroutine_handle<> ready) {
+  if (has_ended()) return;
   ready_.push_back(ready);
   must(sd_event_source_set_enabled(ready_source_.get(), SD_EVENT_ONESHOT), "sd_event_source_set_enabled");
 }
@@ -83,6 +89,7 @@ int EventLoop::on_ready(sd_event_source* source, void* self) {
 }
 
 std::unique_ptr<Executor::Timer> EventLoop::call_at(TimePoint when, std::function<void()> due) {
+  if (has_ended()) return std::make_unique<Timer>();
   return std::make_unique<LoopTimer>(event_.get(), when, std::move(due));
 }
 

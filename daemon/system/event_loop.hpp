@@ -35,6 +35,7 @@ class EventLoop final : public Executor {
   sd_event* event() const { return event_.get(); }
 
  private:
+  bool has_ended() const;
   static int on_ready(sd_event_source* source, void* self);
 
   std::unique_ptr<sd_event, Releasing<sd_event_unref>> event_;

@@ -294,7 +294,7 @@ TEST_P(BadLinkTest, is_given_up_when_it_never_gets_better) {
   EXPECT_THAT(error, StartsWith(kErrors)) << call->message;
   EXPECT_TRUE(object_gone());
   EXPECT_GE(client.count_signals("AttemptFailed"), 1u);
-  EXPECT_EQ(bluez.leftovers(), Leftovers{});
+  EXPECT_TRUE(world.until([&] { return bluez.leftovers() == Leftovers{}; })) << bluez.leftovers();
   lamp.every_connect(succeeds());
   connects_again();
 }

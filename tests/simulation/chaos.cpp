@@ -31,7 +31,9 @@ Chaos::Chaos(std::uint64_t seed, bool tracing) : scene_{setting(seed)} {
 
 void Chaos::later(Duration shortest, Duration longest, World::Action action) {
   world().after(world().between(shortest, longest), [this, action = std::move(action)] {
-    if (!calm_) action();
+    if (calm_) return;
+    if (!scene_.is_up()) return later(1s, 2s, action);  // everything waits while the daemon is down
+    action();
   });
 }
 

@@ -139,31 +139,38 @@ void Chaos::neighbour_acts() {
   }
 }
 
+// Answers that BlueZ, or a bus, can give to each call.
 void Chaos::call_fault() {
-  static const std::vector<std::string> kMembers{"Connect",        "Connect",       "Connect",    "Pair", "GetAll",
-                                                 "StartDiscovery", "StopDiscovery", "Disconnect", "GetManagedObjects"};
-  static const std::vector<Fault> kFaults{
-      {.name = "org.bluez.Error.Failed", .text = "le-connection-abort-by-local"},
-      {.name = "org.bluez.Error.Failed", .text = "Operation already in progress"},
-      {.name = "org.bluez.Error.InProgress", .text = "In Progress"},
-      {.name = "org.bluez.Error.Failed", .text = "Input/output error"},
-      {.name = "org.bluez.Error.NotReady", .text = "Resource Not Ready"},
-      {.name = "org.bluez.Error.Failed", .text = "le-connection-concurrent-connection-limit"},
-      {.name = "org.freedesktop.DBus.Error.UnknownObject", .text = "doesn't exist\n"},
-      {.name = "org.freedesktop.DBus.Error.NoReply", .text = "Method call timed out"},
-      {.name = "org.bluez.Error.Failed", .text = "br-connection-unknown"},
-      {.name = {}},
-      {.answered = false},
+  static const Fault kAborted{.name = "org.bluez.Error.Failed", .text = "le-connection-abort-by-local"};
+  static const Fault kBusy{.name = "org.bluez.Error.InProgress", .text = "In Progress"};
+  static const Fault kNotReady{.name = "org.bluez.Error.NotReady", .text = "Resource Not Ready"};
+  static const Fault kGone{.name = "org.freedesktop.DBus.Error.UnknownObject", .text = "doesn't exist\n"};
+  static const Fault kTimedOut{.name = "org.freedesktop.DBus.Error.NoReply", .text = "Method call timed out"};
+  static const Fault kOther{.name = "org.bluez.Error.Failed", .text = "br-connection-unknown"};
+  static const Fault kOtherButDone{
+      .name = "org.bluez.Error.Failed", .text = "br-connection-unknown", .carried_out = true};
+  static const Fault kSlots{.name = "org.bluez.Error.Failed", .text = "le-connection-concurrent-connection-limit"};
+  static const Fault kSocket{.name = "org.bluez.Error.Failed", .text = "Input/output error"};
+  static const Fault kEmptySuccess{};
+  static const Fault kLost{.answered = false};
+  static const std::vector<std::pair<std::string, std::vector<Fault>>> kCalls{
+      {"Connect",
+       {kAborted, kBusy, kNotReady, kGone, kTimedOut, kOther, kOtherButDone, kSlots, kSocket, kEmptySuccess, kLost}},
+      {"Connect", {kAborted, kAborted, kBusy, kOtherButDone, kSlots, kEmptySuccess, kLost}},
+      {"Pair", {kBusy, kGone, kTimedOut, kOther, kEmptySuccess, kLost}},
+      {"GetAll", {kGone, kTimedOut, kOther, kLost}},
+      {"GetManagedObjects", {kTimedOut, kOther, kLost}},
+      {"StartDiscovery", {kBusy, kNotReady, kTimedOut, kOther, kEmptySuccess, kLost}},
+      {"StopDiscovery", {kBusy, kTimedOut, kLost}},
+      {"Disconnect", {kTimedOut, kLost}},
   };
-  const auto& member = any_of(kMembers);
-  auto fault = any_of(kFaults);
+  const auto& [member, faults] = any_of(kCalls);
+  auto fault = any_of(faults);
   fault.after = world().chance(30) ? world().between(0s, 25s) : Duration{0s};
-  if (member == "Connect" && fault.text == "br-connection-unknown") fault.carried_out = world().chance(50);
   bluetoothd().faults[member].push_back(fault);
-  if (world().chance(5)) {
-    scene_.daemon().bluez.rules_are_used_up = true;
-    later(0s, 2s, [this] { scene_.daemon().bluez.rules_are_used_up = false; });
-  }
+  if (!world().chance(5)) return;
+  scene_.daemon().bluez.rules_are_used_up = true;
+  later(0s, 2s, [this] { scene_.daemon().bluez.rules_are_used_up = false; });
 }
 
 }  // namespace bleconnd::simulation

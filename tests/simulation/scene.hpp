@@ -65,6 +65,7 @@ class Scene : private SessionEvents {
     Connections connections;
   };
   Life& daemon() { return *life_; }
+  bool is_up() const { return life_ != nullptr; }
   void start_daemon();
   void crash_daemon();  // its bus connection and everything in memory are gone
   // SIGTERM: until it has ended.
