@@ -158,7 +158,7 @@ void Chaos::call_fault() {
        {kAborted, kBusy, kNotReady, kGone, kTimedOut, kOther, kOtherButDone, kSlots, kSocket, kEmptySuccess, kLost}},
       {"Connect", {kAborted, kAborted, kBusy, kOtherButDone, kSlots, kEmptySuccess, kLost}},
       {"Pair", {kBusy, kGone, kTimedOut, kOther, kEmptySuccess, kLost}},
-      {"GetAll", {kGone, kTimedOut, kOther, kLost}},
+      {"GetAll", {kTimedOut, kOther, kLost}},
       {"GetManagedObjects", {kTimedOut, kOther, kLost}},
       {"StartDiscovery", {kBusy, kNotReady, kTimedOut, kOther, kEmptySuccess, kLost}},
       {"StopDiscovery", {kBusy, kTimedOut, kLost}},
