@@ -1,4 +1,5 @@
 // Adapters are sorted by index. An epoch is never used twice, not even by another bluetoothd.
+// Who is told of a change is the caller: nothing here notifies.
 #include "system/adapter_mirror.hpp"
 
 #include <algorithm>

@@ -21,10 +21,10 @@ constexpr char kObjectManager[] = "org.freedesktop.DBus.ObjectManager";
 constexpr char kIntrospectable[] = "org.freedesktop.DBus.Introspectable";
 constexpr char kBluezPath[] = "/org/bluez";
 
-constexpr unsigned kRuledAdapters =
-    16;  // hci0 … hci15 are heard of when they come; others when their power changes
-constexpr auto kExploreTimeout =
-    10s;  // GetAll answers in milliseconds, a starved bluetoothd in seconds (measured, 5.66)
+// hci0 … hci15 are heard of when they come; others when their power changes.
+constexpr unsigned kRuledAdapters = 16;
+// GetAll answers in milliseconds, a starved bluetoothd in seconds (measured, 5.66).
+constexpr auto kExploreTimeout = 10s;
 constexpr auto kExploreAgain = 1s;
 
 }  // namespace

@@ -10,8 +10,8 @@ namespace {
 
 constexpr char kProperties[] = "org.freedesktop.DBus.Properties";
 constexpr char kObjectManager[] = "org.freedesktop.DBus.ObjectManager";
-constexpr std::size_t kMostFound =
-    1024;  // objects in an answer of ours; more links than all adapters of a host can have
+// Objects in an answer of ours: more links than all adapters of a host can have.
+constexpr std::size_t kMostFound = 1024;
 
 Failure no_bluetoothd() {
   return {Cause::stack_down, "bluetoothd is not on the bus"};

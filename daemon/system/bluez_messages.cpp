@@ -8,8 +8,8 @@
 namespace bleconnd {
 namespace {
 
-constexpr std::size_t kTextLimit =
-    512;  // longer than any text that we use; names from the air have 248 bytes at most
+// Longer than any text that we use; names from the air have 248 bytes at most.
+constexpr std::size_t kTextLimit = 512;
 constexpr std::size_t kBytesLimit = 512;  // longest attribute value (Core specification Vol 3 Part F, 3.2.9)
 constexpr std::size_t kListLimit = 128;   // Flags has below 20 entries, Includes as many as a service has
 constexpr std::size_t kPropertyLimit = 64;  // a GATT object has below 10

@@ -31,8 +31,8 @@ struct DeviceProperties {
   std::optional<bool> bonded;
   std::optional<bool> trusted;
   std::optional<std::int16_t> rssi;
-  bool reported =
-      false;  // something that only a report from the air changes: RSSI, ManufacturerData, ServiceData
+  // Something that only a report from the air changes: RSSI, ManufacturerData, ServiceData.
+  bool reported = false;
 };
 
 // The interfaces of one object. At most one of BlueZ's objects' kinds is set.

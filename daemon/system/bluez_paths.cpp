@@ -1,4 +1,5 @@
 // Only the parts that have a meaning are checked: the adapter's index, the prefix of a device.
+// Addresses in paths are not read: the Address property counts.
 #include "system/bluez_paths.hpp"
 
 #include <charconv>

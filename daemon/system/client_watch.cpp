@@ -1,4 +1,5 @@
 // NameOwnerChanged with an empty new owner, believed only from the bus driver itself.
+// Anybody can send us the same signal; its sender tells them apart.
 #include "system/client_watch.hpp"
 
 #include <string_view>
@@ -13,8 +14,8 @@ namespace {
 
 constexpr char kBus[] = "org.freedesktop.DBus";
 constexpr char kBusPath[] = "/org/freedesktop/DBus";
-constexpr std::uint64_t kDriverTimeoutUsec =
-    5'000'000;                            // the driver answers at once, or the bus hangs as a whole
+// The driver answers at once, or the bus hangs as a whole.
+constexpr std::uint64_t kDriverTimeoutUsec = 5'000'000;
 constexpr std::size_t kMostKnown = 8192;  // as many as may hold a lease or wait for one
 
 }  // namespace

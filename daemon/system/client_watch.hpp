@@ -1,4 +1,5 @@
 // The clients of the bus: who has left it, and as which user a caller runs. One rule covers all departures.
+// Who called and left is the leases' business; here only names and users are known.
 #pragma once
 #include <cstdint>
 #include <functional>

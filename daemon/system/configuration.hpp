@@ -1,4 +1,5 @@
 // What the administrator sets: main.conf. Nothing in it can keep the service from starting.
+// Read at the start and again at SIGHUP.
 #pragma once
 #include <chrono>
 #include <string>

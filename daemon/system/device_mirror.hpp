@@ -19,8 +19,8 @@ namespace bleconnd {
 class DeviceMirror {
  public:
   static constexpr std::size_t kRemembered = 64;  // devices that nobody watches
-  static constexpr std::size_t kGattObjects =
-      2048;  // of one device; more are left out, and the tree is never "whole"
+  // Of one device; more are left out, and the tree is never "whole".
+  static constexpr std::size_t kGattObjects = 2048;
 
   DeviceMirror(Executor& executor, MatchRules& rules) : executor_{executor}, rules_{rules} {}
   DeviceMirror(const DeviceMirror&) = delete;

@@ -1,4 +1,5 @@
 // A spare connection holds no rules and no name; it is closed with all calls that nobody waits for.
+// Opening one does not wait: what is sent before the bus has answered is queued.
 #include "system/dial_lines.hpp"
 
 #include <cstring>

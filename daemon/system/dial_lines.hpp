@@ -16,8 +16,8 @@ class Journal;
 
 class DialLines {
  public:
-  static constexpr std::size_t kLost =
-      DbusLine::kUnanswered / 2;  // the other half stays for calls that are answered
+  // The other half stays for calls that are answered.
+  static constexpr std::size_t kLost = DbusLine::kUnanswered / 2;
 
   DialLines(DbusLine& main, sd_event* event, const Journal& journal);
   DialLines(const DialLines&) = delete;

@@ -1,4 +1,5 @@
 // Two indexes, so that a report costs the same however many wait.
+// They are no owners: an ear takes itself out of both when it goes.
 #include "system/ears.hpp"
 
 #include <fmt/format.h>
@@ -11,8 +12,8 @@
 namespace bleconnd {
 namespace {
 
-constexpr std::size_t kPaths =
-    64;  // of one device below one adapter: one path for each private address it was paired under
+// Of one device below one adapter: one for each private address that it was paired under.
+constexpr std::size_t kPaths = 64;
 
 std::string address_key(std::string_view adapter, std::string_view address) {
   return fmt::format("{}/{}", adapter, address);

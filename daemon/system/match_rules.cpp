@@ -1,4 +1,5 @@
 // AddMatch and RemoveMatch of the bus driver, without waiting for their answers.
+// The bus handles them in order with our calls, so a call sent later is answered with the rule in force.
 #include "system/match_rules.hpp"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // sd_notify(3) messages. STATUS= is shown by systemctl status.
+// Failures are not looked at: without a service manager there is nobody to miss them.
 #include "system/readiness.hpp"
 
 #include <systemd/sd-daemon.h>

@@ -1,4 +1,5 @@
 // The end of a process whose event loop or bus cannot work.
+// It says why in the log; a core dump or the exit status says where.
 #include "system/sd_handles.hpp"
 
 #include <cstdlib>

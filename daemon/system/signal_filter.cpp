@@ -1,4 +1,5 @@
 // A filter of sd-bus: it runs before matches and objects and lets everything pass.
+// sd-bus rewinds the message before each filter, so that several can read it.
 #include "system/signal_filter.hpp"
 
 #include <utility>
