@@ -1,4 +1,5 @@
-// Where the daemon says what it does. Foreign text (from the air, from callers, from BlueZ) is made printable() by who writes the line.
+// Where the daemon says what it does. Foreign text (from the air, from callers, from BlueZ) is made
+// printable() by who writes the line.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -6,7 +7,13 @@
 
 namespace bleconnd {
 
-enum class LogLevel : std::uint8_t { error = 3, warning = 4, notice = 5, info = 6, debug = 7 };  // as syslog(3)
+enum class LogLevel : std::uint8_t {
+  error = 3,
+  warning = 4,
+  notice = 5,
+  info = 6,
+  debug = 7
+};  // as syslog(3)
 
 // Fields of a journal entry: BT_ADDRESS=, BT_ADAPTER=, BT_ATTEMPT=, BT_ERROR=. Empty ones and 0 are left out.
 struct LogFields {

@@ -57,14 +57,16 @@ TEST(Adapters, OneThatFailedIsAskedAfterTheOthersWereListenedTo) {
   Two stage;
   stage.keep_object(kLamp);
   stage.bluetoothd.hears(kSecond, kLamp);
-  stage.bluetoothd.faults["Connect"] = {{.name = "org.bluez.Error.Failed", .text = "le-connection-abort-by-local"}};
+  stage.bluetoothd.faults["Connect"] = {
+      {.name = "org.bluez.Error.Failed", .text = "le-connection-abort-by-local"}};
   EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci1");
 }
 
 TEST(Adapters, OneThatFailedIsTriedAgainWhereNoOtherHearsTheDevice) {
   Two stage;
   stage.keep_object(kLamp);
-  stage.bluetoothd.faults["Connect"].assign(2, {.name = "org.bluez.Error.Failed", .text = "le-connection-abort-by-local"});
+  stage.bluetoothd.faults["Connect"].assign(
+      2, {.name = "org.bluez.Error.Failed", .text = "le-connection-abort-by-local"});
   auto call = stage.establish(kAlice, kLamp);
   stage.run_for(12s);
   EXPECT_EQ(stage.count("Connect"), 3U);
@@ -144,7 +146,8 @@ TEST(Paths, ItIsHeardUnderItsPathToo) {
   stage.bluetoothd.hears(kFirst, kLamp);
   stage.run_until_answered(call);
   EXPECT_EQ(call->text(), "ok hci0");
-  EXPECT_THAT(stage.effects("onnect"), ElementsAre("0.0 Connect hci0/07", "5.0 Disconnect hci0/07", "7.2 Connect hci0/07"));
+  EXPECT_THAT(stage.effects("onnect"),
+              ElementsAre("0.0 Connect hci0/07", "5.0 Disconnect hci0/07", "7.2 Connect hci0/07"));
 }
 
 TEST(Paths, TheRouteOfTheLastLinkNeedsNoLookUp) {
@@ -181,12 +184,9 @@ struct Phase {
   Duration after;  // since the call; the lamp is heard from 2 s on
   const char* stage;
 };
-constexpr Phase kPhases[] = {{"look up", 1ms, "queued"},
-                             {"discovering", 1s, "discovering"},
-                             {"connecting", 2210ms, "connecting"},
-                             {"linked", 2620ms, "connecting"},
-                             {"resolving", 2800ms, "resolving"},
-                             {"connected", 5s, "connected"},
+constexpr Phase kPhases[] = {{"look up", 1ms, "queued"},           {"discovering", 1s, "discovering"},
+                             {"connecting", 2210ms, "connecting"}, {"linked", 2620ms, "connecting"},
+                             {"resolving", 2800ms, "resolving"},   {"connected", 5s, "connected"},
                              {"backing off", 5s, "backing-off"}};
 std::ostream& operator<<(std::ostream& out, const Phase& phase) {
   return out << phase.name;
@@ -199,8 +199,9 @@ struct Phased : Stage {
     const bool fails = std::string{phase.stage} == "backing-off";
     if (fails) keep_object(kLamp);
     if (fails)
-      bluetoothd.faults["Connect"] = {
-          {.name = "org.bluez.Error.Failed", .text = "le-connection-concurrent-connection-limit", .after = 2500ms}};
+      bluetoothd.faults["Connect"] = {{.name = "org.bluez.Error.Failed",
+                                       .text = "le-connection-concurrent-connection-limit",
+                                       .after = 2500ms}};
     call = establish(kAlice, kLamp);
     run_for(phase.after < 2s ? phase.after : Duration{2s});
     bluetoothd.hears(kFirst, kLamp);

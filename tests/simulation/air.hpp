@@ -13,10 +13,10 @@ namespace bleconnd::simulation {
 
 // How a peer takes one dial.
 struct Manner {
-  bool completes = true;                      // the link is made; else the kernel gives the dial up
-  std::optional<Duration> drops_after = {};   // the link, since it came up
-  bool mute = false;                          // never answers ATT: ServicesResolved comes after 30 s, a lie
-  bool silent = false;                        // Connected=true is never signalled (facts of BlueZ, K)
+  bool completes = true;                     // the link is made; else the kernel gives the dial up
+  std::optional<Duration> drops_after = {};  // the link, since it came up
+  bool mute = false;                         // never answers ATT: ServicesResolved comes after 30 s, a lie
+  bool silent = false;                       // Connected=true is never signalled (facts of BlueZ, K)
   enum class Pairing { works, rejected, mute } pairing = Pairing::works;
 };
 

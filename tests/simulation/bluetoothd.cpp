@@ -48,7 +48,8 @@ void Bluetoothd::start() {
   tell([&](Signals& to) { to.owner_changed(owner_); });
   for (auto& [address, controller] : controllers_) {
     if (controller->path.empty() || controller->powered || controller->blocked) continue;
-    world_.after(about(300ms), [this, address = address] { power(address, !this->controller(address).blocked); });
+    world_.after(about(300ms),
+                 [this, address = address] { power(address, !this->controller(address).blocked); });
   }
 }
 
@@ -202,8 +203,10 @@ void Bluetoothd::power(const std::string& address, bool on) {
     if (each->link) link_down(*each, "Local");
   if (!habits.success_when_power_goes)
     for (auto* each : objects_of(switched)) {
-      if (each->dial && (each->trusted || each->bonded)) dial_aborts(*each);
-      else if (each->dial) remove_object(*each);
+      if (each->dial && (each->trusted || each->bonded))
+        dial_aborts(*each);
+      else if (each->dial)
+        remove_object(*each);
     }
   flush();
   tell([&](Signals& to) { to.adapter_powered(path, false); });
@@ -296,8 +299,7 @@ void Bluetoothd::store(Controller& controller) {
 
 void Bluetoothd::restore(Controller& controller) {
   for (auto& [address, stored] : controller.stored) {
-    auto& object =
-        add_object(controller, peers_.at(address), controller.path + "/" + address.object_name());
+    auto& object = add_object(controller, peers_.at(address), controller.path + "/" + address.object_name());
     object.temporary = false;
     object.trusted = stored.trusted;
     object.bonded = stored.bonded;

@@ -1,14 +1,14 @@
 // Connect, Pair and Disconnect: from the call over the kernel's queue to the link, its services, its end.
-#include "bluetoothd.hpp"
-
 #include <algorithm>
+
+#include "bluetoothd.hpp"
 
 namespace bleconnd::simulation {
 namespace {
 
-constexpr auto kAttach = 30ms;  // between the link and the answer
-constexpr auto kRefusal = 50ms; // of a controller without a free slot
-constexpr auto kHangUp = 2s;    // DISCONNECT_TIMER
+constexpr auto kAttach = 30ms;        // between the link and the answer
+constexpr auto kRefusal = 50ms;       // of a controller without a free slot
+constexpr auto kHangUp = 2s;          // DISCONNECT_TIMER
 constexpr auto kAfterAnswer = 100ms;  // Connected=false comes this much behind Disconnect's answer (< 5.79)
 constexpr auto kBonding = 700ms;
 constexpr auto kMuteAtt = 30s;
@@ -41,8 +41,7 @@ void Bluetoothd::connect(const std::string& path, Program by, std::uint64_t call
   auto* of = object(path);
   if (!of) return unknown_object(reply, "org.bluez.Device1", "Connect");
   if (!of->controller->powered) return fail(reply, "org.bluez.Error.Failed", "Input/output error");
-  if (of->dial && habits.in_progress_by_name)
-    return fail(reply, "org.bluez.Error.InProgress", "In Progress");
+  if (of->dial && habits.in_progress_by_name) return fail(reply, "org.bluez.Error.InProgress", "In Progress");
   if (of->dial) return fail(reply, "org.bluez.Error.Failed", "Operation already in progress");
   if (of->connected) return answer<Unit>(reply, Unit{});
   dial(*of, by, call, std::move(reply), false);
@@ -60,8 +59,8 @@ void Bluetoothd::pair(const std::string& path, Program by, std::uint64_t call, R
 }
 
 void Bluetoothd::dial(Object& of, Program by, std::uint64_t call, Reply<Unit> reply, bool pairing) {
-  of.dial = std::make_unique<Dial>(
-      Dial{.program = by, .call = call, .reply = std::move(reply), .pairing = pairing, .since = world_.now()});
+  of.dial = std::make_unique<Dial>(Dial{
+      .program = by, .call = call, .reply = std::move(reply), .pairing = pairing, .since = world_.now()});
   if (!of.peer->private_address) {  // Connect keeps no object of a private address (5.66)
     of.temporary = false;
     of.expiry.reset();
@@ -100,8 +99,7 @@ void Bluetoothd::create_next(Controller& on) {
   on.create_timer = world_.timer(about(of.peer->link_time), [this, &of] {
     const bool there = of.peer->heard_by.contains(of.controller->address) && of.peer->linked_at.empty();
     if (there) return link_up(of);
-    of.controller->create_timer =
-        world_.timer(habits.create_timeout, [this, &of] { creation_failed(of); });
+    of.controller->create_timer = world_.timer(habits.create_timeout, [this, &of] { creation_failed(of); });
   });
 }
 
@@ -220,8 +218,8 @@ void Bluetoothd::disconnect(const std::string& path, Program by, Reply<Unit> rep
   if (by == Program::ours && scripted("Disconnect", reply)) return;
   auto* of = object(path);
   if (!of) return unknown_object(reply, "org.bluez.Device1", "Disconnect");
-  const bool foreign =
-      (of->dial && of->dial->program == Program::foreign) || (of->link && of->link->program == Program::foreign);
+  const bool foreign = (of->dial && of->dial->program == Program::foreign) ||
+                       (of->link && of->link->program == Program::foreign);
   if (by == Program::ours && foreign && on_foreign_ended) on_foreign_ended(*of);
   if (of->dial) dial_ends(*of, canceled(*of->dial));
   if (!of->link) return answer<Unit>(reply, Unit{});
@@ -241,8 +239,7 @@ void Bluetoothd::cancel_pairing(const std::string& path, Reply<Unit> reply) {
   if (scripted("CancelPairing", reply)) return;
   auto* of = object(path);
   if (!of) return unknown_object(reply, "org.bluez.Device1", "CancelPairing");
-  if (!of->dial || !of->dial->pairing)
-    return fail(reply, "org.bluez.Error.DoesNotExist", "Does Not Exist");
+  if (!of->dial || !of->dial->pairing) return fail(reply, "org.bluez.Error.DoesNotExist", "Does Not Exist");
   dial_ends(*of, canceled(*of->dial));
   answer<Unit>(reply, Unit{});
 }

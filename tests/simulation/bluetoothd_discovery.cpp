@@ -91,8 +91,7 @@ void Bluetoothd::stop_discovery(const std::string& path, Program by, Reply<Unit>
   auto* on = at(path);
   if (!on) return unknown_object(reply, "org.bluez.Adapter1", "StopDiscovery");
   if (!on->powered) return fail(reply, "org.bluez.Error.NotReady", "Resource Not Ready");
-  if (on->discovering.erase(by) == 0)
-    return fail(reply, "org.bluez.Error.Failed", "No discovery started");
+  if (on->discovering.erase(by) == 0) return fail(reply, "org.bluez.Error.Failed", "No discovery started");
   discovery_ended(*on);
   answer<Unit>(reply, Unit{});
 }

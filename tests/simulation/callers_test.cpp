@@ -42,7 +42,8 @@ TEST(Joined, EachKeepsItsOwnTimeout) {
   stage.bluetoothd.hears(kFirst, kLamp);
   stage.run_until_answered(patient);
   EXPECT_EQ(patient->text(), "ok hci0");
-  EXPECT_EQ(stage.daemon().connections.sessions().front()->leases().size(), 1U) << "a refused call holds no lease";
+  EXPECT_EQ(stage.daemon().connections.sessions().front()->leases().size(), 1U)
+      << "a refused call holds no lease";
 }
 
 TEST(Joined, TheRunTakesTheLargestBudgets) {
@@ -51,9 +52,9 @@ TEST(Joined, TheRunTakesTheLargestBudgets) {
   stage.run_for(1s);
   auto second = stage.establish(kBob, kLamp, with_attempts(5s, 3));
   stage.run_until_answered(second);
-  EXPECT_THAT(stage.effects("attempt"), ElementsAre(HasSubstr("2.0 attempt 1: not-seen 1/3"),
-                                                    HasSubstr("7.0 attempt 2: not-seen 2/3"),
-                                                    HasSubstr("12.0 attempt 3: not-seen 3/3")));
+  EXPECT_THAT(stage.effects("attempt"),
+              ElementsAre(HasSubstr("2.0 attempt 1: not-seen 1/3"), HasSubstr("7.0 attempt 2: not-seen 2/3"),
+                          HasSubstr("12.0 attempt 3: not-seen 3/3")));
   EXPECT_EQ(first->text(), "NotFound not-seen");
 }
 
@@ -93,7 +94,8 @@ TEST(Joined, AnotherAdapterThanTheRunsIsBusy) {
   auto first = stage.establish(kAlice, kLamp, on_adapter("hci0"));
   EXPECT_EQ(stage.connect(kBob, kLamp, on_adapter("hci1")), "Busy busy");
   EXPECT_EQ(first->text(), "-");
-  EXPECT_EQ(stage.connect(kBob, kLamp, on_adapter(kFirst)), "ok hci0 shared") << "the same one by its address";
+  EXPECT_EQ(stage.connect(kBob, kLamp, on_adapter(kFirst)), "ok hci0 shared")
+      << "the same one by its address";
   EXPECT_EQ(stage.connect(":1.3", kLamp, on_adapter("hci1")), "Busy busy") << "the link is up elsewhere";
   EXPECT_EQ(stage.connect(":1.3", kLamp, on_adapter("hci0")), "ok hci0 shared");
 }
@@ -468,8 +470,10 @@ TEST(Services, AreReadOfALinkOnly) {
   const auto read = [&] {
     auto reading = [](Connections& connections, DeviceAddress device, std::string& text) -> Task<Unit> {
       auto answer = co_await connections.services(device);
-      if (auto* objects = std::get_if<GattObjects>(&answer)) text = std::to_string(objects->size());
-      else text = error_name(std::get<Refusal>(answer).category);
+      if (auto* objects = std::get_if<GattObjects>(&answer))
+        text = std::to_string(objects->size());
+      else
+        text = error_name(std::get<Refusal>(answer).category);
       co_return Unit{};
     };
     Scope scope{stage.world};

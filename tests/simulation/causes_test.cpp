@@ -9,9 +9,10 @@ TEST(Causes, DiscoveryWindowOverNeverHeard) {
   auto call = stage.establish(kAlice, kLamp, with_attempts(5s));
   stage.run_until_answered(call);
   EXPECT_EQ(call->text(), "NotFound not-seen");
-  EXPECT_THAT(stage.effects("attempt"),
-              ElementsAre("5.0 attempt 1: not-seen 1/4 again in 0.000", "10.0 attempt 2: not-seen 2/4 again in 0.000",
-                          "15.0 attempt 3: not-seen 3/4 again in 0.000", "20.0 attempt 4: not-seen 4/4"));
+  EXPECT_THAT(
+      stage.effects("attempt"),
+      ElementsAre("5.0 attempt 1: not-seen 1/4 again in 0.000", "10.0 attempt 2: not-seen 2/4 again in 0.000",
+                  "15.0 attempt 3: not-seen 3/4 again in 0.000", "20.0 attempt 4: not-seen 4/4"));
   EXPECT_EQ(stage.count("Connect"), 0U);
   stage.run_for(1s);
   EXPECT_EQ(stage.bluetoothd.discoveries(Program::ours), 0U);
@@ -21,7 +22,8 @@ TEST(Causes, DialTimeoutNeverHeard) {
   Stage stage;
   stage.keep_object(kLamp);
   EXPECT_EQ(stage.connect(kAlice, kLamp, with_attempts(3s, 1)), "NotFound not-seen");
-  EXPECT_THAT(stage.effects(), ElementsAre("0.0 Connect hci0/01", "3.0 Disconnect hci0/01", "3.0 attempt 1: not-seen 1/1"));
+  EXPECT_THAT(stage.effects(),
+              ElementsAre("0.0 Connect hci0/01", "3.0 Disconnect hci0/01", "3.0 attempt 1: not-seen 1/1"));
 }
 
 TEST(Causes, DialTimeoutThoughHeard) {
@@ -29,15 +31,17 @@ TEST(Causes, DialTimeoutThoughHeard) {
   stage.bluetoothd.hears(kFirst, kLamp);
   stage.bluetoothd.peer(kLamp).manner.completes = false;
   EXPECT_EQ(stage.connect(kAlice, kLamp, with_attempts(3s, 1)), "NotFound seen-no-answer");
-  EXPECT_THAT(stage.effects(), ElementsAre("0.0 StartDiscovery hci0", "0.2 Connect hci0/01", "0.2 StopDiscovery hci0",
-                                           "3.2 Disconnect hci0/01", "3.2 attempt 1: seen-no-answer 1/1"));
+  EXPECT_THAT(stage.effects(),
+              ElementsAre("0.0 StartDiscovery hci0", "0.2 Connect hci0/01", "0.2 StopDiscovery hci0",
+                          "3.2 Disconnect hci0/01", "3.2 attempt 1: seen-no-answer 1/1"));
 }
 
 TEST(Causes, ObjectGoneBeforeTheDial) {
   Stage stage;
   stage.bluetoothd.hears(kFirst, kLamp);
-  for (int i = 0; i < 9; ++i) stage.bluetoothd.faults["Connect"].push_back(
-      {.name = "org.freedesktop.DBus.Error.UnknownObject", .text = "Method \"Connect\" … doesn't exist\n"});
+  for (int i = 0; i < 9; ++i)
+    stage.bluetoothd.faults["Connect"].push_back(
+        {.name = "org.freedesktop.DBus.Error.UnknownObject", .text = "Method \"Connect\" … doesn't exist\n"});
   EXPECT_EQ(stage.connect(kAlice, kLamp), "NotFound removed");
   EXPECT_EQ(stage.effects("attempt").size(), 9U);
   EXPECT_EQ(stage.count("Disconnect"), 0U);
@@ -49,8 +53,8 @@ TEST(Causes, RemovedDuringTheDialAndHeardAgain) {
   stage.bluetoothd.hears(kFirst, kLamp);
   stage.bluetoothd.peer(kLamp).manner.completes = false;
   EXPECT_EQ(stage.connect(kAlice, kLamp, with_attempts(20s, 1)), "Aborted seen-no-answer");
-  EXPECT_THAT(stage.effects("attempt"),
-              ElementsAre("4.6 attempt 1: seen-no-answer 1/3 again in 0.250", HasSubstr("2/3"), HasSubstr("3/3")));
+  EXPECT_THAT(stage.effects("attempt"), ElementsAre("4.6 attempt 1: seen-no-answer 1/3 again in 0.250",
+                                                    HasSubstr("2/3"), HasSubstr("3/3")));
   EXPECT_EQ(stage.count("Disconnect"), 0U);
 }
 
@@ -63,7 +67,8 @@ TEST(Causes, RemovedDuringTheDialAndNotHeardAgain) {
   stage.bluetoothd.hears_no_more(kFirst, kLamp);
   stage.run_until_answered(call);
   // Three seconds of listening after the removal; then a window in which it is not heard.
-  EXPECT_THAT(stage.effects("attempt"), ElementsAre("7.4 attempt 1: removed 1/3 again in 0.000", "27.4 attempt 2: not-seen 1/1"));
+  EXPECT_THAT(stage.effects("attempt"),
+              ElementsAre("7.4 attempt 1: removed 1/3 again in 0.000", "27.4 attempt 2: not-seen 1/1"));
   EXPECT_EQ(call->text(), "NotFound not-seen");
 }
 
@@ -130,10 +135,12 @@ TEST(Causes, ServicesResolvedIsNotBelievedWithoutServices) {
 TEST(Causes, TheLastCountedFailureDecidesTheCategory) {
   Stage stage;
   stage.bluetoothd.hears(kFirst, kLamp);
-  stage.bluetoothd.faults["Connect"] = {{.name = "org.bluez.Error.Failed", .text = "le-connection-abort-by-local"},
-                                        {.name = "org.bluez.Error.Failed", .text = "what is this"}};
+  stage.bluetoothd.faults["Connect"] = {
+      {.name = "org.bluez.Error.Failed", .text = "le-connection-abort-by-local"},
+      {.name = "org.bluez.Error.Failed", .text = "what is this"}};
   EXPECT_EQ(stage.connect(kAlice, kLamp, with_attempts(20s, 1)), "ConnectionFailed bluez-error");
-  EXPECT_THAT(stage.effects("attempt"), ElementsAre(HasSubstr("seen-no-answer 1/3"), HasSubstr("bluez-error 1/1")));
+  EXPECT_THAT(stage.effects("attempt"),
+              ElementsAre(HasSubstr("seen-no-answer 1/3"), HasSubstr("bluez-error 1/1")));
 }
 
 TEST(Causes, TimeoutsAndConnectErrorsShareTheirBoundTransientOnesHaveTheirOwn) {
@@ -141,8 +148,8 @@ TEST(Causes, TimeoutsAndConnectErrorsShareTheirBoundTransientOnesHaveTheirOwn) {
   stage.bluetoothd.hears(kFirst, kLamp);
   const Fault error{.name = "org.bluez.Error.Failed", .text = "what is this"};
   const Fault transient{.name = "org.bluez.Error.Failed", .text = "le-connection-abort-by-local"};
-  stage.bluetoothd.faults["Connect"] = {error, transient, transient, transient, transient, error, error,
-                                        transient, transient, transient, transient};
+  stage.bluetoothd.faults["Connect"] = {error, transient, transient, transient, transient, error,
+                                        error, transient, transient, transient, transient};
   EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0") << "three errors of four, eight transient ones of nine";
 }
 
@@ -159,7 +166,8 @@ TEST_P(Answers, OfConnect) {
   const auto row = GetParam();
   Stage stage;
   stage.bluetoothd.hears(kFirst, kLamp);
-  for (int i = 0; i < 20; ++i) stage.bluetoothd.faults["Connect"].push_back({.name = row.name, .text = row.text});
+  for (int i = 0; i < 20; ++i)
+    stage.bluetoothd.faults["Connect"].push_back({.name = row.name, .text = row.text});
   EXPECT_EQ(stage.connect(kAlice, kLamp), row.answer);
   EXPECT_EQ(stage.effects("attempt").size(), row.attempts);
   EXPECT_EQ(stage.count("Connect"), row.attempts);
@@ -184,9 +192,12 @@ INSTANTIATE_TEST_SUITE_P(
         Row{kFailed, "all connection slots are in use", "OutOfConnectionSlots no-slot", 9},
         Row{kFailed, "ESP_GATT_CONN_CONN_CANCEL", "OutOfConnectionSlots no-slot", 9},
         Row{kFailed, "br-connection-key-missing", "ConnectionFailed key-missing", 1},
-        Row{"org.bluez.Error.AuthenticationRejected", "Authentication Rejected", "ConnectionFailed auth-failed", 1},
-        Row{"org.bluez.Error.AuthenticationFailed", "Authentication Failed", "ConnectionFailed auth-failed", 1},
-        Row{"org.bluez.Error.NotSupported", "Operation is not supported", "ConnectionFailed not-supported", 1},
+        Row{"org.bluez.Error.AuthenticationRejected", "Authentication Rejected",
+            "ConnectionFailed auth-failed", 1},
+        Row{"org.bluez.Error.AuthenticationFailed", "Authentication Failed", "ConnectionFailed auth-failed",
+            1},
+        Row{"org.bluez.Error.NotSupported", "Operation is not supported", "ConnectionFailed not-supported",
+            1},
         Row{"org.freedesktop.DBus.Error.AccessDenied", "Rejected send message", "ConnectionFailed denied", 1},
         Row{kFailed, "le-connection-unknown", "ConnectionFailed bluez-error", 4},
         Row{kFailed, "device not found", "ConnectionFailed bluez-error", 4},

@@ -128,7 +128,8 @@ void Chaos::everybody_must_be_served() {
   for (auto& device : devices_) last.push_back(scene_.establish(":9.1", device));
   scene_.run_for(kServed);
   for (auto& call : last)
-    if (!call->ok()) scene_.complain(call->device.text() + " is not connected: " + call->text() + call->message());
+    if (!call->ok())
+      scene_.complain(call->device.text() + " is not connected: " + call->text() + call->message());
 }
 
 }  // namespace bleconnd::simulation

@@ -1,5 +1,5 @@
-// One seeded run: clients that call, leave and change their minds, a world in which everything goes wrong, then
-// calm, in which everything must work again and nothing may be left over.
+// One seeded run: clients that call, leave and change their minds, a world in which everything goes wrong,
+// then calm, in which everything must work again and nothing may be left over.
 #pragma once
 #include <cstdint>
 #include <memory>

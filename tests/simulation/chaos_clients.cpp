@@ -7,7 +7,8 @@ EstablishOptions Chaos::some_options() {
   EstablishOptions options;
   auto& dice = world();
   const auto seconds = [&](int low, int high) {
-    return std::chrono::seconds{low + static_cast<int>(dice.number(static_cast<std::uint64_t>(high - low + 1)))};
+    return std::chrono::seconds{low +
+                                static_cast<int>(dice.number(static_cast<std::uint64_t>(high - low + 1)))};
   };
   if (dice.chance(40)) options.timeout = seconds(faults_ ? 1 : 30, 60);
   if (dice.chance(5)) options.timeout = 0s;
@@ -58,8 +59,10 @@ void Chaos::client_acts(std::size_t number) {
 void Chaos::check_answers() {
   for (auto& call : calls_) check_call(*call);
   for (auto& ending : endings_) {
-    if (ending->answers != 1) scene_.complain("an end was answered " + std::to_string(ending->answers) + " times");
-    else if (*ending->answered - ending->asked > 20s + 50ms) scene_.complain("an end took too long");
+    if (ending->answers != 1)
+      scene_.complain("an end was answered " + std::to_string(ending->answers) + " times");
+    else if (*ending->answered - ending->asked > 20s + 50ms)
+      scene_.complain("an end took too long");
   }
 }
 

@@ -88,8 +88,7 @@ void Chaos::adapter_fault() {
       break;
     case 2:  // all of them, back in another order
       for (auto& each : adapters_) bluetoothd().unplug(each);
-      for (auto& each : adapters_)
-        later(0s, longest, [this, each] { bluetoothd().plug(each); });
+      for (auto& each : adapters_) later(0s, longest, [this, each] { bluetoothd().plug(each); });
       break;
     default:
       controller.slots = world().number(3);
@@ -149,13 +148,15 @@ void Chaos::call_fault() {
   static const Fault kOther{.name = "org.bluez.Error.Failed", .text = "br-connection-unknown"};
   static const Fault kOtherButDone{
       .name = "org.bluez.Error.Failed", .text = "br-connection-unknown", .carried_out = true};
-  static const Fault kSlots{.name = "org.bluez.Error.Failed", .text = "le-connection-concurrent-connection-limit"};
+  static const Fault kSlots{.name = "org.bluez.Error.Failed",
+                            .text = "le-connection-concurrent-connection-limit"};
   static const Fault kSocket{.name = "org.bluez.Error.Failed", .text = "Input/output error"};
   static const Fault kEmptySuccess{};
   static const Fault kLost{.answered = false};
   static const std::vector<std::pair<std::string, std::vector<Fault>>> kCalls{
       {"Connect",
-       {kAborted, kBusy, kNotReady, kGone, kTimedOut, kOther, kOtherButDone, kSlots, kSocket, kEmptySuccess, kLost}},
+       {kAborted, kBusy, kNotReady, kGone, kTimedOut, kOther, kOtherButDone, kSlots, kSocket, kEmptySuccess,
+        kLost}},
       {"Connect", {kAborted, kAborted, kBusy, kOtherButDone, kSlots, kEmptySuccess, kLost}},
       {"Pair", {kBusy, kGone, kTimedOut, kOther, kEmptySuccess, kLost}},
       {"GetAll", {kTimedOut, kOther, kLost}},

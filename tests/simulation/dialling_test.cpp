@@ -1,5 +1,5 @@
-// One dial, its discovery and its end, message by message: late and missing signals, answers that come late or
-// never, pairing, StopDiscovery.
+// One dial, its discovery and its end, message by message: late and missing signals, answers that come late
+// or never, pairing, StopDiscovery.
 #include "stage.hpp"
 
 namespace bleconnd::simulation {
@@ -37,7 +37,8 @@ TEST(Dial, SignalsThatStarveAreNotWaitedFor) {
 
 TEST(Dial, AnAnswerThatComesLateIsNotTakenForTheNextDials) {
   Known stage;
-  stage.bluetoothd.faults["Connect"] = {{.name = kFailed, .text = "le-connection-abort-by-local", .after = 6s}};
+  stage.bluetoothd.faults["Connect"] = {
+      {.name = kFailed, .text = "le-connection-abort-by-local", .after = 6s}};
   auto call = stage.establish(kAlice, kLamp, with_attempts(5s));
   stage.bluetoothd.peer(kLamp).link_time = 2s;
   stage.run_until_answered(call);
@@ -50,8 +51,8 @@ TEST(Dial, ADisconnectThatIsNotAnsweredIsAskedForAgain) {
   stage.bluetoothd.hears_no_more(kFirst, kLamp);
   stage.bluetoothd.faults["Disconnect"] = {{.answered = false}};
   EXPECT_EQ(stage.connect(kAlice, kLamp, with_attempts(3s, 1)), "NotFound not-seen");
-  EXPECT_THAT(stage.effects(), ElementsAre("0.0 Connect hci0/01", "3.0 Disconnect hci0/01", "8.0 Disconnect hci0/01",
-                                           "8.0 attempt 1: not-seen 1/1"));
+  EXPECT_THAT(stage.effects(), ElementsAre("0.0 Connect hci0/01", "3.0 Disconnect hci0/01",
+                                           "8.0 Disconnect hci0/01", "8.0 attempt 1: not-seen 1/1"));
 }
 
 TEST(Dial, IsGivenUpByDisconnectBeforeTheCallIsAnswered) {
@@ -108,8 +109,9 @@ TEST(Dial, AnErrorAboutSomethingElseThanTheLinkIsNoFailure) {
   for (bool silent : {false, true}) {
     Known stage;
     stage.bluetoothd.peer(kLamp).manner.silent = silent;
-    stage.bluetoothd.faults["Connect"] = {
-        {.name = "org.bluez.Error.NotAvailable", .text = "br-connection-profile-unavailable", .carried_out = true}};
+    stage.bluetoothd.faults["Connect"] = {{.name = "org.bluez.Error.NotAvailable",
+                                           .text = "br-connection-profile-unavailable",
+                                           .carried_out = true}};
     EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
     stage.run_until_answered(stage.release(kAlice, kLamp));
     stage.run_for(1s);
@@ -210,8 +212,8 @@ TEST(Pairing, OfAnAbsentDeviceIsGivenUpAfterThirtyFiveSeconds) {
   auto call = stage.establish(kAlice, kLamp, options);
   stage.run_until_answered(call);
   EXPECT_EQ(call->text(), "NotFound not-seen");
-  EXPECT_THAT(stage.effects(), ElementsAre("0.0 Pair hci0/01", "35.0 CancelPairing hci0/01", "35.0 Disconnect hci0/01",
-                                           "35.0 attempt 1: not-seen 1/1"));
+  EXPECT_THAT(stage.effects(), ElementsAre("0.0 Pair hci0/01", "35.0 CancelPairing hci0/01",
+                                           "35.0 Disconnect hci0/01", "35.0 attempt 1: not-seen 1/1"));
 }
 
 TEST(Pairing, OfAMutePeerEndsByBlueZ) {
@@ -229,7 +231,8 @@ TEST(Pairing, IsCancelledWithItsCaller) {
   stage.establish(kAlice, kLamp, with_pairing());
   stage.run_for(5s);
   stage.run_until_answered(stage.release(kAlice, kLamp));
-  EXPECT_THAT(stage.effects(), ElementsAre("0.0 Pair hci0/01", "5.0 CancelPairing hci0/01", "5.0 Disconnect hci0/01"));
+  EXPECT_THAT(stage.effects(),
+              ElementsAre("0.0 Pair hci0/01", "5.0 CancelPairing hci0/01", "5.0 Disconnect hci0/01"));
   EXPECT_EQ(stage.bluetoothd.dials(Program::ours), 0U);
 }
 
@@ -260,7 +263,8 @@ TEST(Discovering, StopsRightBehindConnect) {
   Stage stage;
   stage.bluetoothd.hears(kFirst, kLamp);
   stage.connect(kAlice, kLamp);
-  EXPECT_THAT(stage.effects(), ElementsAre("0.0 StartDiscovery hci0", "0.2 Connect hci0/01", "0.2 StopDiscovery hci0"));
+  EXPECT_THAT(stage.effects(),
+              ElementsAre("0.0 StartDiscovery hci0", "0.2 Connect hci0/01", "0.2 StopDiscovery hci0"));
 }
 
 TEST(Discovering, GoesOnWhileAnotherWaitsToBeHeard) {

@@ -1,5 +1,5 @@
-// Other programs on the same bluetoothd: their dials and links are theirs. What a former life of the daemon left
-// behind is ours.
+// Other programs on the same bluetoothd: their dials and links are theirs. What a former life of the daemon
+// left behind is ours.
 #include "stage.hpp"
 
 namespace bleconnd::simulation {
@@ -61,8 +61,9 @@ TEST(ForeignLink, WithoutServicesIsAPhantom) {
   auto call = stage.establish(kAlice, kLamp, with_attempts(5s));
   stage.run_until_answered(call);
   EXPECT_EQ(call->text(), "ok hci0");
-  EXPECT_THAT(stage.effects(), ElementsAre("5.0 Disconnect hci0/01", HasSubstr("attempt 1: services-incomplete 1/4"),
-                                           HasSubstr("Connect hci0/01")));
+  EXPECT_THAT(stage.effects(),
+              ElementsAre("5.0 Disconnect hci0/01", HasSubstr("attempt 1: services-incomplete 1/4"),
+                          HasSubstr("Connect hci0/01")));
 }
 
 TEST(ForeignLink, EndsByOrderOfRoot) {
@@ -85,7 +86,8 @@ TEST(ForeignLink, ThatIsLostEndsTheLease) {
   EXPECT_EQ(stage.stage(kLamp), "");
 }
 
-// The first attempt on a known route dials without a look-up; the link that is there is still another program's.
+// The first attempt on a known route dials without a look-up; the link that is there is still another
+// program's.
 TEST(ForeignLink, IsRecognizedOnAKnownRoute) {
   Neighbour stage;
   EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
@@ -228,7 +230,8 @@ TEST(FormerLife, ItsDialIsClearedAndDialledAnew) {
   auto call = stage.establish(kBob, kLamp);
   stage.run_until_answered(call);
   EXPECT_EQ(call->text(), "ok hci0");
-  EXPECT_THAT(stage.effects(), ElementsAre("0.0 Connect hci0/01", "0.0 Disconnect hci0/01", "0.2 Connect hci0/01"));
+  EXPECT_THAT(stage.effects(),
+              ElementsAre("0.0 Connect hci0/01", "0.0 Disconnect hci0/01", "0.2 Connect hci0/01"));
   EXPECT_THAT(stage.effects("attempt"), IsEmpty());
 }
 

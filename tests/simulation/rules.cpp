@@ -61,7 +61,8 @@ void Scene::foreign_ended(const Object& object) {
   const auto since = is_dial ? object.dial->since : object.link->since;
   if (world.now() - since < kUnderWay) return;
   const bool phantom = !is_dial && (!object.resolved || object.gatt.empty());
-  if (!phantom) complain("ended another program's " + std::string{is_dial ? "dial" : "link"} + ": " + object.path);
+  if (!phantom)
+    complain("ended another program's " + std::string{is_dial ? "dial" : "link"} + ": " + object.path);
 }
 
 void Scene::check_idle() {

@@ -124,10 +124,8 @@ Caller Scene::caller(const std::string& client) const {
 CallHandle Scene::establish(const std::string& client, const std::string& device, EstablishOptions options) {
   left_.erase(client);
   present_.insert(client);
-  auto call = std::make_shared<Call>(Call{.client = client,
-                                          .device = *DeviceAddress::parse(device),
-                                          .options = options,
-                                          .asked = world.now()});
+  auto call = std::make_shared<Call>(Call{
+      .client = client, .device = *DeviceAddress::parse(device), .options = options, .asked = world.now()});
   world.trace(client + " calls EstablishConnection " + device);
   clients_->spawn(
       hear(world, life_->connections.establish(caller(client), call->device, std::move(options)), call));
@@ -181,7 +179,8 @@ void Scene::begin() {
 void Scene::note(const std::string& line) {
   world.trace(line);
   char when[16];
-  const auto tenths = std::chrono::duration_cast<std::chrono::milliseconds>(world.now() - begun_).count() / 100;
+  const auto tenths =
+      std::chrono::duration_cast<std::chrono::milliseconds>(world.now() - begun_).count() / 100;
   std::snprintf(when, sizeof when, "%lld.%lld ", static_cast<long long>(tenths / 10),
                 static_cast<long long>(tenths % 10));
   effects_.push_back(when + line);

@@ -121,10 +121,10 @@ class Scene : private SessionEvents {
   TimePoint begun_;
   std::vector<std::string> effects_;
   std::map<std::string, std::size_t> counts_;
-  std::set<std::string> left_behind_;  // objects that a former life dialled when it crashed
-  std::set<std::string> present_;          // clients that are on the bus
-  std::map<std::string, TimePoint> left_;  // clients that are off the bus
-  std::set<std::string> forced_;           // devices that root disconnected
+  std::set<std::string> left_behind_;          // objects that a former life dialled when it crashed
+  std::set<std::string> present_;              // clients that are on the bus
+  std::map<std::string, TimePoint> left_;      // clients that are off the bus
+  std::set<std::string> forced_;               // devices that root disconnected
   std::map<std::string, std::string> stages_;  // by device, of sessions that are there
   TimePoint leases_checked_{};
   std::vector<std::string> violations_;

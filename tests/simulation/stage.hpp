@@ -1,5 +1,5 @@
-// The usual stage of a scripted scene: one adapter, bluetoothd up, a lamp that is heard. When it ends, everybody
-// leaves, lingers pass, and the checkers must find nothing wrong and nothing left over.
+// The usual stage of a scripted scene: one adapter, bluetoothd up, a lamp that is heard. When it ends,
+// everybody leaves, lingers pass, and the checkers must find nothing wrong and nothing left over.
 #pragma once
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,9 +15,9 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-inline const std::string kFirst = "00:00:00:00:00:A0";  // adapters: hci0
-inline const std::string kSecond = "00:00:00:00:00:B0"; // hci1
-inline const std::string kLamp = "AA:00:00:00:00:01";   // devices
+inline const std::string kFirst = "00:00:00:00:00:A0";   // adapters: hci0
+inline const std::string kSecond = "00:00:00:00:00:B0";  // hci1
+inline const std::string kLamp = "AA:00:00:00:00:01";    // devices
 inline const std::string kLock = "AA:00:00:00:00:02";
 inline const std::string kAlice = ":1.1";  // clients
 inline const std::string kBob = ":1.2";

@@ -1,5 +1,5 @@
-// Between two attempts: the link's end, the back-off, and what ends a back-off early. And the ends of calls: what
-// is answered when their time is over.
+// Between two attempts: the link's end, the back-off, and what ends a back-off early. And the ends of calls:
+// what is answered when their time is over.
 #include "stage.hpp"
 
 namespace bleconnd::simulation {
@@ -28,7 +28,8 @@ std::vector<Duration> pauses(const std::string& text, int times) {
   stage.daemon().bluez.on_call = [&](auto& member, auto&) {
     if (member == "Connect") calls.push_back(stage.world.now());
   };
-  for (int i = 0; i < times; ++i) stage.bluetoothd.faults["Connect"].push_back({.name = kFailed, .text = text});
+  for (int i = 0; i < times; ++i)
+    stage.bluetoothd.faults["Connect"].push_back({.name = kFailed, .text = text});
   stage.establish(kAlice, kLamp, with_attempts(20s, 100));
   stage.world.run_until([&] { return calls.size() > static_cast<std::size_t>(times); }, 100s);
   std::vector<Duration> between;
@@ -129,7 +130,8 @@ TEST(BackOff, EndsWhenBluetoothdIsBack) {
 TEST(BackOff, TheLastFailurePaysNoWait) {
   Stage stage;
   stage.keep_object(kLamp);
-  stage.bluetoothd.faults["Connect"].assign(9, {.name = kFailed, .text = "le-connection-concurrent-connection-limit"});
+  stage.bluetoothd.faults["Connect"].assign(
+      9, {.name = kFailed, .text = "le-connection-concurrent-connection-limit"});
   auto call = stage.establish(kAlice, kLamp);
   stage.run_until_answered(call);
   EXPECT_THAT(stage.effects("attempt").back(), ::testing::EndsWith("9/9"));
@@ -149,7 +151,8 @@ TEST(Deadline, OfADeviceThatIsNotHeard) {
 TEST(Deadline, HasTheTokenOfTheLastFailure) {
   Stage stage;
   stage.keep_object(kLamp);
-  stage.bluetoothd.faults["Connect"].assign(9, {.name = kFailed, .text = "le-connection-concurrent-connection-limit"});
+  stage.bluetoothd.faults["Connect"].assign(
+      9, {.name = kFailed, .text = "le-connection-concurrent-connection-limit"});
   EXPECT_EQ(stage.connect(kAlice, kLamp, with_timeout(10s)), "Timeout no-slot");
 }
 
