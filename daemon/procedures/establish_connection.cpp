@@ -149,9 +149,10 @@ class Run {
     const Duration patience = terms_.attempt_timeout;
     auto resolved = co_await resolve(radio_, *watch_, route, patience, stop);
     if (resolved.ok()) co_return resolved;
-    // A link without services is a phantom, whoever made it; one that is merely cancelled stays with the
-    // program that made it.
-    const bool leave = !watch_->seen().connected || (foreign_ && resolved.failed_by(Cause::cancelled));
+    // A link without services is a phantom, whoever made it; otherwise it stays with the program that made
+    // it.
+    const bool phantom = resolved.failed_by(Cause::services_incomplete);
+    const bool leave = !watch_->seen().connected || (foreign_ && !phantom);
     if (!leave) {
       progress_.stage(Stage::disconnecting, route.adapter_name);
       co_await hang_up(radio_, route.path);

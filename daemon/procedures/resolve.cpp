@@ -43,7 +43,10 @@ Task<Outcome<>> resolve(Radio& radio, DeviceWatch& watch, Route route, Duration 
   if (read.failed_by(Cause::cancelled)) co_return read.failure();
   if (auto cause = broken(radio.stack(), route); cause != Cause::bluez_error) co_return cause;
   if (!seen.connected) co_return Cause::link_lost;
-  if (!read.ok()) co_return Failure{Cause::services_incomplete, read.failure().said};
+  // That they could not be read says nothing about the link.
+  if (read.failed_by(Cause::timeout))
+    co_return Failure{Cause::bluez_error, "bluetoothd did not answer within 10 s"};
+  if (!read.ok()) co_return read.failure();
   if (!has_service(read.value()))
     co_return Failure{Cause::services_incomplete, "ServicesResolved came without services"};
   co_return Unit{};

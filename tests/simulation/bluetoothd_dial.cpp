@@ -37,8 +37,9 @@ GattObjects tree(const std::string& device, int services) {
 // --- the dial ---
 
 void Bluetoothd::connect(const std::string& path, Program by, std::uint64_t call, Reply<Unit> reply) {
-  if (by == Program::ours && scripted("Connect", reply)) return;
   auto* of = object(path);
+  if (by == Program::ours && of && dials_in_vain(*of, call, reply)) return;
+  if (by == Program::ours && scripted("Connect", reply)) return;
   if (!of) return unknown_object(reply, "org.bluez.Device1", "Connect");
   if (!of->controller->powered) return fail(reply, "org.bluez.Error.Failed", "Input/output error");
   if (of->dial && habits.in_progress_by_name) return fail(reply, "org.bluez.Error.InProgress", "In Progress");
@@ -73,8 +74,29 @@ void Bluetoothd::dial(Object& of, Program by, std::uint64_t call, Reply<Unit> re
   listen(*of.controller, *of.peer);
 }
 
+// A dial by script, which is answered late, or never, and blocks others meanwhile.
+bool Bluetoothd::dials_in_vain(Object& of, std::uint64_t call, const Reply<Unit>& reply) {
+  auto& script = faults["Connect"];
+  if (script.empty() || !script.front().dials) return false;
+  if (!of.controller->powered || of.dial || of.connected) return false;
+  const auto fault = script.front();
+  script.pop_front();
+  of.temporary = false;
+  of.expiry.reset();
+  of.dial = std::make_unique<Dial>(
+      Dial{.program = Program::ours, .call = call, .reply = {}, .since = world_.now()});
+  if (fault.answered) of.dial->reply = reply;
+  of.dial->in_vain = true;
+  of.dial->timer = world_.timer(fault.answered ? fault.after : habits.l2cap_timeout, [this, &of, fault] {
+    if (fault.name.empty()) return dial_ends(of, Unit{});
+    dial_ends(of, classify(fault.name, fault.text));
+  });
+  return true;
+}
+
 void Bluetoothd::heard(Object& of) {
   auto& on = *of.controller;
+  if (of.dial->in_vain) return;
   if (of.link || on.creating == &of) return;
   if (std::find(on.queue.begin(), on.queue.end(), &of) == on.queue.end()) on.queue.push_back(&of);
   create_next(on);

@@ -58,6 +58,7 @@ class Chaos {
   std::map<std::string, std::map<std::string, std::int16_t>> heard_by_;  // by device, when nothing is wrong
   std::vector<std::string> clients_;
   std::size_t names_ = 0;
+  TimePoint spared_until_{};
   std::vector<CallHandle> calls_;
   std::vector<EndingHandle> endings_;
   std::map<std::string, std::size_t> answers_;

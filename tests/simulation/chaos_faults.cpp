@@ -168,6 +168,12 @@ void Chaos::call_fault() {
   const auto& [member, faults] = any_of(kCalls);
   auto fault = any_of(faults);
   fault.after = world().chance(30) ? world().between(0s, 25s) : Duration{0s};
+  fault.dials = member == "Connect" && (fault.after > 0s || !fault.answered);
+  // A Disconnect or a StopDiscovery that is lost is made once more. BlueZ fails neither; two in a row are not
+  // bargained for.
+  const bool made_again = member == "Disconnect" || member == "StopDiscovery";
+  if (made_again && world().now() < spared_until_) return;
+  if (made_again) spared_until_ = world().now() + 60s;
   bluetoothd().faults[member].push_back(fault);
   if (!world().chance(5)) return;
   scene_.daemon().bluez.rules_are_used_up = true;

@@ -394,7 +394,7 @@ TEST(LookUp, OfTheServicesThatFailsDropsTheLink) {
   Known stage;
   stage.bluetoothd.faults["GetManagedObjects"] = {{.name = kFailed, .text = "what is this"}};
   EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
-  EXPECT_THAT(stage.effects("attempt"), ElementsAre(HasSubstr("attempt 1: services-incomplete 1/4")));
+  EXPECT_THAT(stage.effects("attempt"), ElementsAre(HasSubstr("attempt 1: bluez-error 1/4")));
 }
 
 }  // namespace

@@ -66,6 +66,15 @@ TEST(ForeignLink, WithoutServicesIsAPhantom) {
                           HasSubstr("Connect hci0/01")));
 }
 
+TEST(ForeignLink, WhoseServicesCannotBeReadIsNoPhantom) {
+  Neighbour stage;
+  stage.foreign_link();
+  stage.bluetoothd.faults["GetManagedObjects"] = {{.name = "org.bluez.Error.Failed", .text = "what is this"}};
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0 shared");
+  EXPECT_THAT(stage.effects(), ElementsAre(HasSubstr("attempt 1: bluez-error 1/4")));
+  EXPECT_TRUE(stage.foreign_link_is_up());
+}
+
 TEST(ForeignLink, EndsByOrderOfRoot) {
   Neighbour stage;
   stage.foreign_link();

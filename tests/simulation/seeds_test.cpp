@@ -1,4 +1,4 @@
-// The seeded runs. BLECONND_SEEDS: how many (5000). BLECONND_SEED: this one alone, with its trace.
+// The seeded runs. BLECONND_SEEDS: how many (2000). BLECONND_SEED: this one alone, with its trace.
 // BLECONND_SEED_PART=k/n: of these every n-th, from k = 0 on; so that several processes share them.
 #include <gtest/gtest.h>
 
@@ -52,7 +52,7 @@ TEST(Seeds, KeepEveryRule) {
     parts = std::strtoull(slash + 1, nullptr, 10);
   }
   Outcomes sum;
-  const auto seeds = number_of("BLECONND_SEEDS", 5000);
+  const auto seeds = number_of("BLECONND_SEEDS", 2000);
   for (auto seed = part; seed < seeds; seed += parts) {
     const auto wrong = run(seed, false, &sum);
     if (wrong.empty()) continue;
