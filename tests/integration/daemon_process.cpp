@@ -90,6 +90,7 @@ bool DaemonProcess::wait_until_ready(std::chrono::milliseconds deadline) {
 std::optional<int> DaemonProcess::end(int signal_number, std::chrono::milliseconds deadline) {
   process_.send_signal(signal_number);
   loop_.run_until([this] { return process_.exit_status().has_value(); }, deadline);
+  read_notifications();  // what was said last can be seen after the end
   return process_.exit_status();
 }
 
