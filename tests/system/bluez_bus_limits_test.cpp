@@ -1,0 +1,243 @@
+// What wears a connection out, and who tries to: calls without answers, rules, floods, forged and odd
+// signals. Against the scripted org.bluez, in one process with it.
+#include <set>
+
+#include "bluez_bus_fixture.hpp"
+
+namespace bleconnd::integration {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+
+TEST_F(BluezBusTest, HundredsOfConnectsWithoutAnAnswerDoNotUseUpTheBus) {
+  auto& hci0 = fake.add_adapter();
+  auto& lamp_there = fake.add_peripheral(lamp_address);
+  auto& other = fake.add_peripheral("AA:BB:CC:DD:EE:01");
+  fake.start();
+  begin();
+  auto device = watch(lamp_path);
+  for (unsigned round = 1; round <= 200; ++round) {
+    hci0.discovered(lamp_there);
+    ASSERT_TRUE(until([&] { return device->seen().present; })) << round;
+    lamp_there.next_connects({object_vanishes(1ms)});
+    std::stop_source stop;
+    auto dialled = start(bluez.connect(lamp_path, kNever, stop.get_token()));
+    ASSERT_TRUE(until([&] { return device->seen().removals == round || dialled->has_value(); })) << round;
+    ASSERT_FALSE(dialled->has_value()) << round << (*dialled)->failure().said;
+    stop.request_stop();
+    ASSERT_TRUE(until([&] { return dialled->has_value(); }));
+  }
+  std::set<std::string> lines;
+  for (auto& call : fake.calls())
+    if (call.member == "Connect") lines.insert(call.sender);
+  hci0.discovered(other);
+  EXPECT_EQ(lines.size(), 7u);  // ours for 32, then a fresh one for every 32
+  EXPECT_TRUE(wait(bluez.connect(path_of("hci0", other.address), in(10s), unstoppable())).ok());
+  EXPECT_TRUE(wait(bluez.disconnect(path_of("hci0", other.address), in(10s), unstoppable())).ok());
+  fake.kill();
+  ASSERT_TRUE(until([&] { return bluez.stack().owner.empty(); }));
+  fake.come_back();
+  ASSERT_TRUE(until([&] { return bluez.stack().explored && bluez.stack().any_powered(); }));
+  hci0.discovered(lamp_there);
+  EXPECT_TRUE(wait(bluez.connect(lamp_path, in(10s), unstoppable())).ok());
+  EXPECT_EQ(fake.calls().back().sender, side.name());  // with another bluetoothd nothing is owed any more
+}
+
+TEST_F(BluezBusTest, ConnectAndDisconnectKeepTheirOrder) {
+  auto& hci0 = fake.add_adapter();
+  auto& lamp_there = fake.add_peripheral(lamp_address);
+  fake.start();
+  begin();
+  hci0.discovered(lamp_there);
+  lamp_there.next_connects({hangs()});
+  auto dialled = start(bluez.connect(lamp_path, kNever, unstoppable()));
+  auto stopped = start(bluez.stop_discovery("/org/bluez/hci0", kNever, unstoppable()));
+  auto ended = start(bluez.disconnect(lamp_path, kNever, unstoppable()));
+  ASSERT_TRUE(until([&] { return dialled->has_value() && ended->has_value(); }));
+  EXPECT_TRUE((*dialled)->failed_by(Cause::aborted));
+  EXPECT_TRUE((*ended)->ok());
+  EXPECT_THAT(fake.called({"Connect", "StopDiscovery", "Disconnect"}),
+              ElementsAre("Connect hci0/dev_AA_BB_CC_DD_EE_FF", "StopDiscovery hci0",
+                          "Disconnect hci0/dev_AA_BB_CC_DD_EE_FF"));
+}
+
+TEST_F(BluezBusTest, ForgedSignalsChangeNothing) {
+  auto& hci0 = fake.add_adapter();
+  auto& lamp_there = fake.add_peripheral(lamp_address);
+  fake.start();
+  begin();
+  hci0.discovered(lamp_there);
+  auto device = watch(lamp_path);
+  ASSERT_TRUE(wait(bluez.connect(lamp_path, in(10s), unstoppable())).ok());
+  ASSERT_TRUE(until([&] { return device->seen().services_resolved; }));
+  auto& thief = world.client(nobody);
+  const auto us = side.name();
+  const auto before = device->seen();
+  thief.forge_properties_changed(us, lamp_path, "org.bluez.Device1", {{"Connected", false}});
+  thief.forge_object_removed(us, lamp_path);
+  thief.forge_object_removed(us, "/org/bluez/hci0");
+  thief.forge_owner_change(us, "org.bluez", fake.unique_name(), "");
+  thief.forge_owner_change(us, "org.bluez", fake.unique_name(), thief.unique_name());
+  ASSERT_TRUE(until([&] { return bluez.forged_signals() == 5; }));
+  EXPECT_TRUE(device->seen().connected && device->seen().present);
+  EXPECT_EQ(device->seen().removals, before.removals);
+  EXPECT_EQ(device->seen().links_down, before.links_down);
+  EXPECT_EQ(bluez.stack().owner, fake.unique_name());
+  EXPECT_EQ(bluez.stack().adapters.size(), 1u);
+}
+
+TEST_F(BluezBusTest, AdvertisementsOfUnwatchedDevicesDoNotWakeUs) {
+  fake.add_adapter();
+  for (int each = 0; each < 30; ++each) {
+    auto& noise = fake.add_peripheral("AA:BB:CC:00:00:" + std::to_string(10 + each));
+    noise.changes_data = true;
+  }
+  fake.start();
+  begin();
+  { auto device = watch(lamp_path); }  // remembered: still no advertisements
+  auto& program = world.client();
+  program.watch_bluez();
+  (void)program.bluez_adapter("/org/bluez/hci0", "StartDiscovery");
+  settle();
+  std::uint64_t before{};
+  std::uint64_t after{};
+  sd_event_get_iteration(side.loop.event(), &before);
+  ASSERT_TRUE(world.loop.run_until([&] { return program.signals("PropertiesChanged").size() > 200; }));
+  while (sd_event_run(side.loop.event(), 0) > 0) {
+  }
+  sd_event_get_iteration(side.loop.event(), &after);
+  EXPECT_LT(after - before, 20u);
+}
+
+TEST_F(BluezBusTest, RulesHaveALimitAndWatchesComeBeforeMemories) {
+  fake.add_adapter();
+  fake.start();
+  begin();
+  const auto base = rules();
+  for (int each = 0; each < 80; ++each) watch(path_of("hci0", "AA:BB:CC:00:01:" + std::to_string(10 + each)));
+  settle();
+  EXPECT_EQ(rules(), base + 2 * DeviceMirror::kRemembered);
+  std::vector<std::unique_ptr<DeviceWatch>> held;
+  Outcome<std::unique_ptr<DeviceWatch>> last{Cause::cancelled};
+  for (int each = 0; each < 200; ++each) {
+    last = bluez.watch("/org/bluez/hci0/dev_" + std::to_string(each));
+    if (!last.ok()) break;
+    held.push_back(std::move(last.value()));
+  }
+  EXPECT_TRUE(last.failed_by(Cause::limits));
+  EXPECT_GT(held.size(), 110u);
+  settle();
+  EXPECT_LE(rules(), MatchRules::kMost);
+  held.clear();
+  settle();
+  EXPECT_EQ(rules(), base + 2 * DeviceMirror::kRemembered);
+  EXPECT_TRUE(bluez.watch(lamp_path).ok());
+  EXPECT_TRUE(bluez.watch("/org/bluez").failed_by(Cause::invalid));
+  EXPECT_TRUE(bluez.watch("/org/bluez/hci0/dev_X/service0001").failed_by(Cause::invalid));
+  EXPECT_TRUE(bluez.watch("/org/bluez/hci0x/dev_X").failed_by(Cause::invalid));
+}
+
+TEST_F(BluezBusTest, ManyCallsAtOnceQueueAndAreAnswered) {
+  auto& hci0 = fake.add_adapter();
+  auto& lamp_there = fake.add_peripheral(lamp_address);
+  fake.start();
+  begin();
+  hci0.discovered(lamp_there);
+  std::vector<std::shared_ptr<std::optional<Outcome<DeviceState>>>> all;
+  for (int each = 0; each < 500; ++each)
+    all.push_back(start(bluez.get_device(lamp_path, in(20s), unstoppable())));
+  ASSERT_TRUE(until([&] {
+    for (auto& each : all)
+      if (!each->has_value()) return false;
+    return true;
+  }));
+  for (auto& each : all) ASSERT_TRUE((*each)->ok());
+}
+
+TEST_F(BluezBusTest, DeadlineAndStopEndAWaitAndLateAnswersAreForgotten) {
+  auto& hci0 = fake.add_adapter();
+  auto& lamp_there = fake.add_peripheral(lamp_address);
+  fake.start();
+  begin();
+  hci0.discovered(lamp_there);
+  fake.swallow_next("GetAll");
+  EXPECT_TRUE(wait(bluez.get_device(lamp_path, in(50ms), unstoppable())).failed_by(Cause::timeout));
+  fake.delay_next("GetAll", 5s);
+  EXPECT_TRUE(wait(bluez.get_device(lamp_path, in(20ms), unstoppable())).failed_by(Cause::timeout));
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_TRUE(wait(bluez.get_device(lamp_path, kNever, stop.get_token())).failed_by(Cause::cancelled));
+  for (int each = 0; each < 100; ++each) settle();  // the late answer comes in between
+  EXPECT_TRUE(wait(bluez.get_device(lamp_path, in(10s), unstoppable())).ok());
+  { auto dropped = start(bluez.get_device(lamp_path, kNever, unstoppable())); }
+}
+
+TEST_F(BluezBusTest, EverythingIsDroppedInMidCall) {
+  auto& hci0 = fake.add_adapter();
+  auto& lamp_there = fake.add_peripheral(lamp_address);
+  fake.start();
+  begin();
+  hci0.discovered(lamp_there);
+  lamp_there.next_connects({hangs()});
+  (void)start(bluez.connect(lamp_path, kNever, unstoppable()));
+  (void)start(bluez.start_discovery("/org/bluez/hci0", kNever, unstoppable()));
+  ASSERT_TRUE(until([&] { return fake.count("Connect") == 1; }));
+}
+
+TEST_F(BluezBusTest, OddSignalsOfBluetoothdItself) {
+  auto& owner = world.client();
+  auto named = owner.call({"org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus"},
+                          "RequestName", {Value{std::string{"org.bluez"}}, Value{std::uint32_t{4}}});
+  ASSERT_TRUE(until([&] { return named->done; }));
+  bluez.begin();
+  ASSERT_TRUE(until([&] { return bluez.stack().owner == owner.unique_name(); }));
+  auto device = watch(lamp_path);
+  const auto us = side.name();
+  const std::string properties = "org.freedesktop.DBus.Properties";
+  const std::string objects = "org.freedesktop.DBus.ObjectManager";
+  const auto text = [](const char* value) { return Argument{Value{std::string{value}}}; };
+  for (const auto* member : {"PropertiesChanged", "InterfacesAdded", "InterfacesRemoved", "Disconnected"}) {
+    for (const auto& interface : {properties, objects, std::string{"org.bluez.Device1"}}) {
+      owner.forge(us, lamp_path, interface, member, {});
+      owner.forge(us, lamp_path, interface, member, {text("org.bluez.Device1")});
+      owner.forge(us, lamp_path, interface, member, {text("org.bluez.Device1"), text("x")});
+      owner.forge(us, lamp_path, interface, member, {Argument{Value{std::uint32_t{7}}}});
+      owner.forge(us, lamp_path, interface, member, {Argument{Value{ObjectPath{lamp_path}}}});
+      owner.forge(us, lamp_path, interface, member, {Argument{Value{ObjectPath{lamp_path}}}, text("x")});
+      owner.forge(us, lamp_path, interface, member,
+                  {Argument{Value{ObjectPath{"/org/bluez/hci0"}}}, text("x")});
+    }
+  }
+  owner.forge_properties_changed(
+      us, lamp_path, "org.bluez.Device1",
+      {{"Connected", std::string{"yes"}}, {"RSSI", true}, {"Paired", std::int16_t{3}}});
+  owner.forge_properties_changed(us, "/org/bluez/hci99999", "org.bluez.Adapter1", {{"Powered", true}});
+  owner.forge_properties_changed(us, "/somewhere/else", "org.bluez.Device1", {{"Connected", true}});
+  owner.forge_properties_changed(us, lamp_path, "org.bluez.Device1", {{"Connected", true}});
+  ASSERT_TRUE(until([&] { return device->seen().connected; }));
+  EXPECT_EQ(device->seen().links_up, 1u);
+  EXPECT_EQ(device->seen().removals, 0u);
+  EXPECT_TRUE(bluez.stack().adapters.empty());
+  EXPECT_EQ(bluez.forged_signals(), 0u);
+}
+
+TEST_F(BluezBusTest, ClientsThatLeaveAndTheirUsers) {
+  ClientWatch clients{*side.connection, side.journal};
+  std::set<std::string> left;
+  clients.on_left([&](const std::string& name) { left.insert(name); });
+  fake.add_adapter();
+  fake.start();
+  begin();
+  auto& first = world.client();
+  auto& second = world.client(nobody);
+  const auto name = first.unique_name();
+  const auto other = second.unique_name();
+  second.forge_owner_change(side.name(), other, other, "");
+  first.leave();
+  ASSERT_TRUE(until([&] { return left.contains(name); }));
+  EXPECT_FALSE(left.contains(other));
+}
+
+}  // namespace
+}  // namespace bleconnd::integration
