@@ -149,7 +149,8 @@ class BluezBusOnBroker : public BluezBusTest {
  protected:
   static WorldOptions broker() {
     auto options = fast();
-    options.bus.broker = Broker::dbus_broker;
+    if (PrivateBus::broker_unavailable().empty())
+      options.bus.broker = Broker::dbus_broker;  // else it is skipped
     return options;
   }
   BluezBusOnBroker() : BluezBusTest(broker()) {}
