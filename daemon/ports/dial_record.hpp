@@ -11,8 +11,9 @@ class DialRecord {
   virtual ~DialRecord() = default;
   // `owner` is bluetoothd's unique name: dials and links die with the bluetoothd they were asked of.
   virtual void dialling(const std::string& owner, const std::string& path) = 0;
-  virtual void linked(const std::string& path) = 0;  // the dial of it succeeded
-  virtual void ended(const std::string& path) = 0;   // no dial and no link of ours any more
+  virtual void linked(const std::string& path) = 0;    // the dial of it succeeded
+  virtual void ended(const std::string& path) = 0;     // no dial and no link of ours any more
+  virtual void outlived(const std::string& path) = 0;  // Disconnect was in vain: left behind, by this life
 
   // A former life of this daemon dialled it under this bluetoothd and did not see the end of the dial, or of
   // the link.

@@ -184,6 +184,7 @@ void DeviceSession::lost(const std::string& reason) {
   leases_.clear();
   for (auto* waiting : waiting_)
     if (!waiting->over()) leases_.take(waiting->caller, waiting->options.label);
+  radio_.dials.ended(link_->route.path);
   link_over(reason);
   leases_changed();
 }
@@ -191,20 +192,22 @@ void DeviceSession::lost(const std::string& reason) {
 Task<Unit> DeviceSession::close() {
   const std::string reason = forced_ ? "forced" : "released";
   enter(Stage::disconnecting, link_->route.adapter_name, reason);
+  const auto path = link_->route.path;
+  bool stays = false;
   // Another program's link is not ours to end, except by the order of an administrator.
   if (!link_->foreign || forced_) {
-    const auto path = link_->route.path;
-    co_await hang_up(radio_, path);
+    const auto ended = co_await hang_up(radio_, path);
     const auto down_by = radio_.now() + kLinkDown;
     while (why_lost().empty() && radio_.now() < down_by) co_await changed_.until(down_by, unstoppable());
+    stays = !ended && why_lost().empty();
   }
+  stays ? radio_.dials.outlived(path) : radio_.dials.ended(path);
   forced_ = false;
   link_over(reason);
   co_return Unit{};
 }
 
 void DeviceSession::link_over(const std::string& reason) {
-  radio_.dials.ended(link_->route.path);
   link_.reset();
   attempt_ = 0;
   events_.link_ended(*this, reason);

@@ -77,8 +77,10 @@ class Dial {
     for (;;) {
       if (auto cause = broken(radio_.stack(), route_); cause != Cause::bluez_error)
         co_return co_await broken_off(cause);
-      if (removed()) co_return ended(Cause::removed_unheard);
+      if (removed() && !answers_.before) went_before_ = true;
+      if (removed() && !went_before_) co_return ended(Cause::removed_unheard);
       if (answers_.reply) co_return co_await answered();
+      if (went_before_ && answers_.before && answers_.before->ok()) co_return co_await met_another();
       if (radio_.now() >= deadline) co_return co_await give_up(timed_out());
       auto woken = co_await wake_.until(deadline, stop);
       if (woken.by == Notice::Woken::stopped) co_return co_await give_up(Cause::cancelled);
@@ -107,7 +109,7 @@ class Dial {
   bool refused_by(Cause cause) const { return answers_.reply && answers_.reply->failed_by(cause); }
 
   Failure ended(Cause cause, std::string said = {}) {
-    radio_.dials.ended(route_.path);
+    stays_ ? radio_.dials.outlived(route_.path) : radio_.dials.ended(route_.path);
     return Failure{cause, std::move(said)};
   }
 
@@ -129,8 +131,21 @@ class Dial {
       const auto until = radio_.now() + kFence;
       co_await radio_.bluez.get_device(route_.path, until, unstoppable());
     }
-    if (!removed() && !refused_by(Cause::in_progress)) co_await take_back();
+    const bool nothing_there = removed() && !went_before_;
+    if (!nothing_there && !refused_by(Cause::in_progress)) co_await take_back();
     co_return ended(cause);
+  }
+
+  // Connect came behind the removal, to a new object at the same path.
+  Task<Outcome<Dialled>> met_another() {
+    co_await take_back();
+    co_return ended(Cause::object_gone);
+  }
+
+  Task<Unit> hang_up_here() {
+    const auto gone = co_await hang_up(radio_, route_.path);
+    stays_ = !gone;
+    co_return Unit{};
   }
 
   Task<Unit> take_back() {
@@ -138,7 +153,7 @@ class Dial {
       const auto until = radio_.now() + kHangUp;
       co_await radio_.bluez.cancel_pairing(route_.path, until, unstoppable());
     }
-    if (!was_up()) co_await hang_up(radio_, route_.path);
+    if (!was_up()) co_await hang_up_here();
     co_return Unit{};
   }
 
@@ -147,7 +162,7 @@ class Dial {
   Task<Outcome<Dialled>> broken_off(Cause cause) {
     const bool may_linger =
         cause == Cause::adapter_off && radio_.stack().adapter(route_.adapter) && !removed();
-    if (may_linger) co_await hang_up(radio_, route_.path);
+    if (may_linger) co_await hang_up_here();
     co_return ended(cause);
   }
 
@@ -165,7 +180,7 @@ class Dial {
     if (auto cause = broken(radio_.stack(), route_); cause != Cause::bluez_error) co_return ended(cause);
     if (removed()) co_return ended(Cause::removed_unheard);
     if (!looked.ok()) {  // whatever there is, nobody will hold it
-      if (!was_up()) co_await hang_up(radio_, route_.path);
+      if (!was_up()) co_await hang_up_here();
       if (looked.failed_by(Cause::timeout))
         co_return ended(Cause::bluez_error, "bluetoothd did not answer within 10 s");
       co_return ended(looked.failure().cause, looked.failure().said);
@@ -188,7 +203,7 @@ class Dial {
       co_return ended(timed_out(), failure.said);
     }
     if (pair_) {  // a failed pairing can leave its link up
-      if (!was_up() && failure.cause != Cause::in_progress) co_await hang_up(radio_, route_.path);
+      if (!was_up() && failure.cause != Cause::in_progress) co_await hang_up_here();
       co_return ended(failure.cause, failure.said);
     }
     // An error about something else than the link (a BR/EDR profile of a dual-mode device): the resolve will
@@ -197,6 +212,7 @@ class Dial {
       const auto until = radio_.now() + kHangUp;
       auto looked = co_await radio_.bluez.get_device(route_.path, until, unstoppable());
       if (looked.ok() && looked.value().connected) co_return linked();
+      if (!looked.ok() && !was_up()) co_await hang_up_here();  // a link, for all we know
     }
     if (failure.cause == Cause::aborted && link_came_up()) failure.cause = Cause::link_lost;
     co_return ended(failure.cause, failure.said);
@@ -212,6 +228,8 @@ class Dial {
   Notice::Forward stack_changed_;
   std::uint32_t links_up_;
   std::uint32_t removals_;
+  bool stays_ = false;        // Disconnect was in vain
+  bool went_before_ = false;  // the object went before our calls were read
   TimePoint begun_;
 };
 
@@ -282,14 +300,14 @@ Task<Outcome<Dialled>> pair_first(Radio& radio, DeviceWatch& watch, Route route,
 }  // namespace
 
 // Once more where the first call was lost or refused: what stayed would look like another program's.
-Task<Unit> hang_up(Radio& radio, std::string path) {
+Task<bool> hang_up(Radio& radio, std::string path) {
   for (int tries = 0; tries < 2; ++tries) {
     const auto deadline = radio.now() + kHangUp / 2;
     const auto ended = co_await radio.bluez.disconnect(path, deadline, unstoppable());
     const bool stays = ended.failed_by(Cause::timeout) || ended.failed_by(Cause::bluez_error);
-    if (!stays) break;
+    if (!stays) co_return true;
   }
-  co_return Unit{};
+  co_return false;
 }
 
 Task<Outcome<Dialled>> dial(Radio& radio, DeviceWatch& watch, Route route, DeviceAddress device,

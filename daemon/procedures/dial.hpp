@@ -22,7 +22,8 @@ Task<Outcome<Dialled>> dial(Radio& radio, DeviceWatch& watch, Route route, Devic
                             const Terms& terms, std::vector<Discovery::Token> discovering,
                             std::stop_token stop);
 
-// Device1.Disconnect, answered or not within 10 s; never stopped early. Ends a link, or a dial.
-Task<Unit> hang_up(Radio& radio, std::string path);
+// Device1.Disconnect, which ends a link or a dial; never stopped early. False: neither of two was answered as
+// done, within 10 s.
+Task<bool> hang_up(Radio& radio, std::string path);
 
 }  // namespace bleconnd

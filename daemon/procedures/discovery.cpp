@@ -30,13 +30,12 @@ Discovery::Token Discovery::join(const std::string& adapter) {
 Task<Unit> Discovery::keep(std::shared_ptr<Session> session) {
   Notice::Forward stack{bluez_.stack_changed(), session->changed};
   for (;;) {
-    const auto* adapter = bluez_.stack().adapter(session->adapter);
-    const std::uint64_t powered_in = adapter && adapter->powered ? adapter->power_epoch : 0;
+    const auto powered_in = epoch(*session);
     if (session->running_in != powered_in)
       session->running_in = 0;  // it ended with the adapter's power or bluetoothd
     const bool wanted = session->wanted > 0;
     if (wanted && powered_in && !session->running_in) {
-      co_await start(session, powered_in);
+      co_await start(session);
     } else if (!wanted && session->running_in) {
       co_await end(session);
     } else if (!wanted) {
@@ -50,11 +49,18 @@ Task<Unit> Discovery::keep(std::shared_ptr<Session> session) {
   co_return Unit{};
 }
 
-Task<Unit> Discovery::start(std::shared_ptr<Session> session, std::uint64_t power_epoch) {
+// 0 without power.
+std::uint64_t Discovery::epoch(const Session& session) const {
+  const auto* adapter = bluez_.stack().adapter(session.adapter);
+  return adapter && adapter->powered ? adapter->power_epoch : 0;
+}
+
+Task<Unit> Discovery::start(std::shared_ptr<Session> session) {
   auto started = co_await bluez_.start_discovery(session->adapter, executor_.now() + kAnswer, unstoppable());
-  // A start that was not answered may have happened: it counts as running, so that it is stopped.
+  // A start that was not answered may have happened: it counts as running, so that it is stopped. It runs in
+  // the epoch of its answer: a power cycle before it can be told after it was asked for.
   if (started.ok() || started.failed_by(Cause::timeout)) {
-    session->running_in = power_epoch;
+    session->running_in = epoch(*session);
     co_return Unit{};
   }
   // "In progress" means a session of a former start of ours; BlueZ says so of every failed start too. Clear

@@ -51,8 +51,9 @@ class Discovery {
   Notice& became_idle() { return idle_; }
 
  private:
+  std::uint64_t epoch(const Session& session) const;
   Task<Unit> keep(std::shared_ptr<Session> session);
-  Task<Unit> start(std::shared_ptr<Session> session, std::uint64_t power_epoch);
+  Task<Unit> start(std::shared_ptr<Session> session);
   Task<Unit> end(std::shared_ptr<Session> session);
 
   Executor& executor_;

@@ -155,9 +155,10 @@ class Run {
     const bool leave = !watch_->seen().connected || (foreign_ && !phantom);
     if (!leave) {
       progress_.stage(Stage::disconnecting, route.adapter_name);
-      co_await hang_up(radio_, route.path);
+      co_await end(route);
+    } else {
+      radio_.dials.ended(route.path);
     }
-    radio_.dials.ended(route.path);
     co_return resolved;
   }
 
@@ -170,10 +171,15 @@ class Run {
   // behind.
   Task<Outcome<>> after_refusal(Route route, Failure failure) {
     if (failure.cause == Cause::in_progress && radio_.dials.dial_left_behind(route.owner, route.path)) {
-      co_await hang_up(radio_, route.path);
-      radio_.dials.ended(route.path);
+      co_await end(route);
     }
     co_return failure;
+  }
+
+  Task<Unit> end(Route route) {
+    const auto ended = co_await hang_up(radio_, route.path);
+    ended ? radio_.dials.ended(route.path) : radio_.dials.outlived(route.path);
+    co_return Unit{};
   }
 
   static bool blames_route(Cause cause) {

@@ -132,6 +132,10 @@ void DialRecordFile::ended(const std::string& path) {
   if (own_.erase(path) > 0 || former_.erase(path) > 0) write();
 }
 
+void DialRecordFile::outlived(const std::string& path) {
+  if (auto own = own_.extract(path)) former_.insert_or_assign(path, std::move(own.mapped()));
+}
+
 bool DialRecordFile::dial_left_behind(const std::string& owner, const std::string& path) const {
   const auto at = former_.find(path);
   return at != former_.end() && at->second.owner == owner && !at->second.linked;

@@ -21,6 +21,7 @@ class DialRecordFile final : public DialRecord {
   // Of this life; where it has none, what a former life left, which whoever says so has taken back or taken
   // over.
   void ended(const std::string& path) override;
+  void outlived(const std::string& path) override;
   bool dial_left_behind(const std::string& owner, const std::string& path) const override;
   // Also where the former life saw only its dial: the link can have come up since.
   bool link_left_behind(const std::string& owner, const std::string& path) const override;

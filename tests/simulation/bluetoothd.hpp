@@ -123,7 +123,7 @@ struct Fault {
   Duration after = 0ms;
   bool answered = true;
   bool carried_out = false;  // done nevertheless; only the answer to it is replaced
-  bool dials = false;        // Connect: meanwhile a dial is pending that leads to nothing
+  bool dials = false;        // Connect, Pair: meanwhile a dial is pending that leads to nothing
 };
 
 class Bluetoothd {
@@ -258,7 +258,7 @@ class Bluetoothd {
   void discovery_ended(Controller& controller);
 
   void dial(Object& object, Program by, std::uint64_t call, Reply<Unit> reply, bool pairing);
-  bool dials_in_vain(Object& object, std::uint64_t call, const Reply<Unit>& reply);
+  bool dials_in_vain(const std::string& member, Object& object, std::uint64_t call, const Reply<Unit>& reply);
   void heard(Object& object);
   void create_next(Controller& controller);
   void leave_queue(Object& object);

@@ -38,24 +38,27 @@ GattObjects tree(const std::string& device, int services) {
 
 void Bluetoothd::connect(const std::string& path, Program by, std::uint64_t call, Reply<Unit> reply) {
   auto* of = object(path);
-  if (by == Program::ours && of && dials_in_vain(*of, call, reply)) return;
+  // A dial that stands is told at once, whatever else goes wrong: whose dial it is depends on it.
+  if (of && of->dial && habits.in_progress_by_name)
+    return fail(reply, "org.bluez.Error.InProgress", "In Progress");
+  if (of && of->dial) return fail(reply, "org.bluez.Error.Failed", "Operation already in progress");
+  if (by == Program::ours && of && dials_in_vain("Connect", *of, call, reply)) return;
   if (by == Program::ours && scripted("Connect", reply)) return;
   if (!of) return unknown_object(reply, "org.bluez.Device1", "Connect");
   if (!of->controller->powered) return fail(reply, "org.bluez.Error.Failed", "Input/output error");
-  if (of->dial && habits.in_progress_by_name) return fail(reply, "org.bluez.Error.InProgress", "In Progress");
-  if (of->dial) return fail(reply, "org.bluez.Error.Failed", "Operation already in progress");
   if (of->connected) return answer<Unit>(reply, Unit{});
   dial(*of, by, call, std::move(reply), false);
 }
 
 void Bluetoothd::pair(const std::string& path, Program by, std::uint64_t call, Reply<Unit> reply) {
-  if (by == Program::ours && scripted("Pair", reply)) return;
   auto* of = object(path);
+  if (of && of->dial) return fail(reply, "org.bluez.Error.InProgress", "In Progress");
+  if (by == Program::ours && of && dials_in_vain("Pair", *of, call, reply)) return;
+  if (by == Program::ours && scripted("Pair", reply)) return;
   if (!of) return unknown_object(reply, "org.bluez.Device1", "Pair");
   if (of->bonded) return fail(reply, "org.bluez.Error.AlreadyExists", "Already Exists");
   if (!of->controller->powered)
     return fail(reply, "org.bluez.Error.AuthenticationFailed", "Authentication Failed");
-  if (of->dial) return fail(reply, "org.bluez.Error.InProgress", "In Progress");
   dial(*of, by, call, std::move(reply), true);
 }
 
@@ -75,16 +78,20 @@ void Bluetoothd::dial(Object& of, Program by, std::uint64_t call, Reply<Unit> re
 }
 
 // A dial by script, which is answered late, or never, and blocks others meanwhile.
-bool Bluetoothd::dials_in_vain(Object& of, std::uint64_t call, const Reply<Unit>& reply) {
-  auto& script = faults["Connect"];
+bool Bluetoothd::dials_in_vain(const std::string& member, Object& of, std::uint64_t call,
+                               const Reply<Unit>& reply) {
+  auto& script = faults[member];
   if (script.empty() || !script.front().dials) return false;
   if (!of.controller->powered || of.dial || of.connected) return false;
   const auto fault = script.front();
   script.pop_front();
   of.temporary = false;
   of.expiry.reset();
-  of.dial = std::make_unique<Dial>(
-      Dial{.program = Program::ours, .call = call, .reply = {}, .since = world_.now()});
+  of.dial = std::make_unique<Dial>(Dial{.program = Program::ours,
+                                        .call = call,
+                                        .reply = {},
+                                        .pairing = member == "Pair",
+                                        .since = world_.now()});
   if (fault.answered) of.dial->reply = reply;
   of.dial->in_vain = true;
   of.dial->timer = world_.timer(fault.answered ? fault.after : habits.l2cap_timeout, [this, &of, fault] {

@@ -39,6 +39,7 @@ void Chaos::later(Duration shortest, Duration longest, World::Action action) {
 
 void Chaos::build() {
   faults_ = !world().chance(20);
+  neighbours_ = world().chance(70);
   scene_.set_linger(any_of(std::vector<Duration>{0s, 3s, 30s}));
   if (world().chance(20)) scene_.daemon().bluez.remembered = world().number(3);
   for (std::size_t i = 0, all = 1 + world().number(3); i < all; ++i) {

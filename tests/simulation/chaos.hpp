@@ -52,7 +52,8 @@ class Chaos {
   void later(Duration shortest, Duration longest, World::Action action);
 
   Scene scene_;
-  bool faults_ = true;  // a fifth of the seeds has none: there every call must get its link
+  bool faults_ = true;      // a fifth of the seeds has none: there every call must get its link
+  bool neighbours_ = true;  // other programs dial, too
   bool calm_ = false;
   std::vector<std::string> adapters_, devices_;
   std::map<std::string, std::map<std::string, std::int16_t>> heard_by_;  // by device, when nothing is wrong

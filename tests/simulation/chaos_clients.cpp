@@ -21,7 +21,7 @@ EstablishOptions Chaos::some_options() {
 
 void Chaos::establish(const std::string& client, const std::string& device) {
   auto options = some_options();
-  if (world().chance(20)) {
+  if (world().chance(12)) {
     std::vector<std::string> hearing;
     for (auto& [adapter, rssi] : heard_by_[device]) hearing.push_back(adapter);
     options.terms.adapter = any_of(hearing);
@@ -35,16 +35,20 @@ void Chaos::client_acts(std::size_t number) {
   switch (world().number(20)) {
     case 0:
     case 1:
+    case 2:
       scene_.leave(client);
       client = ":1." + std::to_string(++names_);
       break;
-    case 2:
+    case 3:
       endings_.push_back(scene_.disconnect(device));
       break;
-    case 3:
     case 4:
     case 5:
     case 6:
+    case 7:
+    case 8:
+    case 9:
+    case 10:
       endings_.push_back(scene_.release(client, device));
       if (world().chance(30)) establish(client, device);  // right behind it
       break;

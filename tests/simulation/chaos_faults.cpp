@@ -20,7 +20,7 @@ void Chaos::something_happens() {
     case 6:
     case 7:
     case 8:
-      neighbour_acts();
+      if (neighbours_) neighbour_acts();
       break;
     default:
       call_fault();
@@ -166,15 +166,18 @@ void Chaos::call_fault() {
       {"Disconnect", {kTimedOut, kLost}},
   };
   const auto& [member, faults] = any_of(kCalls);
+  // Whose a link is, is known by a look; BlueZ fails none of an object that is there.
+  if (member == "GetAll" && neighbours_) return;
   auto fault = any_of(faults);
   fault.after = world().chance(30) ? world().between(0s, 25s) : Duration{0s};
-  fault.dials = member == "Connect" && (fault.after > 0s || !fault.answered);
+  fault.dials = (member == "Connect" || member == "Pair") && (fault.after > 0s || !fault.answered);
   // A Disconnect or a StopDiscovery that is lost is made once more. BlueZ fails neither; two in a row are not
   // bargained for.
   const bool made_again = member == "Disconnect" || member == "StopDiscovery";
-  if (made_again && world().now() < spared_until_) return;
+  auto& script = bluetoothd().faults[member];
+  if (made_again && (!script.empty() || world().now() < spared_until_)) return;
   if (made_again) spared_until_ = world().now() + 60s;
-  bluetoothd().faults[member].push_back(fault);
+  script.push_back(fault);
   if (!world().chance(5)) return;
   scene_.daemon().bluez.rules_are_used_up = true;
   later(0s, 2s, [this] { scene_.daemon().bluez.rules_are_used_up = false; });

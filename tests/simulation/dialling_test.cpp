@@ -119,6 +119,45 @@ TEST(Dial, AnErrorAboutSomethingElseThanTheLinkIsNoFailure) {
   }
 }
 
+TEST(Dial, AnErrorWhoseLookFailsLeavesNoLinkBehind) {
+  Known stage;
+  stage.bluetoothd.faults["Connect"] = {{.name = "org.bluez.Error.NotAvailable",
+                                         .text = "br-connection-profile-unavailable",
+                                         .carried_out = true}};
+  auto call = stage.establish(kAlice, kLamp, with_attempts(20s, 1));
+  stage.run_for(50ms);
+  stage.bluetoothd.faults["GetAll"] = {{.name = kFailed, .text = "what is this"}};
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "ConnectionFailed bluez-error");
+  stage.run_for(3s);
+  EXPECT_EQ(stage.bluetoothd.links(Program::ours), 0U);
+}
+
+// Its removal is told while Connect is on its way to nothing.
+TEST(Dial, AnObjectThatWentJustBeforeIsGoneAndNotRemovedMeanwhile) {
+  Known stage;
+  auto call = stage.establish(kAlice, kLamp);
+  stage.run_for(2500us);
+  EXPECT_EQ(stage.count("Connect"), 1U);
+  stage.bluetoothd.foreign_remove(stage.lamp_at());
+  stage.run_until_answered(call);
+  EXPECT_THAT(stage.effects("attempt"), ElementsAre("0.0 attempt 1: removed 1/9 again in 0.000"));
+  EXPECT_EQ(call->text(), "ok hci0");
+}
+
+TEST(Dial, AConnectThatMeetsANewObjectIsTakenBack) {
+  Known stage;
+  auto call = stage.establish(kAlice, kLamp);
+  stage.run_for(2500us);  // Connect is sent, and not read yet
+  stage.bluetoothd.foreign_remove(stage.lamp_at());
+  stage.keep_object(kLamp);
+  stage.run_until_answered(call);
+  EXPECT_THAT(stage.effects("onnect"),
+              ElementsAre("0.0 Connect hci0/01", "0.0 Disconnect hci0/01", "0.0 Connect hci0/01"));
+  EXPECT_THAT(stage.effects("attempt"), ElementsAre("0.0 attempt 1: removed 1/9 again in 0.000"));
+  EXPECT_EQ(call->text(), "ok hci0");
+}
+
 TEST(Dial, AlreadyConnectedIsLookedAt) {
   Known stage;
   stage.bluetoothd.faults["Connect"] = {

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <map>
+#include <set>
 #include <string>
 
 #include "ports/dial_record.hpp"
@@ -24,6 +25,9 @@ class Dials final : public DialRecord {
   void ended(const std::string& path) override {
     if (own_.erase(path) == 0) former_.erase(path);
   }
+  void outlived(const std::string& path) override {
+    if (auto own = own_.extract(path)) former_.insert_or_assign(path, own.mapped());
+  }
   bool dial_left_behind(const std::string& owner, const std::string& path) const override {
     auto at = former_.find(path);
     return at != former_.end() && at->second.owner == owner && !at->second.linked;
@@ -36,6 +40,12 @@ class Dials final : public DialRecord {
   void next_life() {
     former_.merge(own_);
     own_.clear();
+  }
+  std::set<std::string> paths() const {
+    std::set<std::string> all;
+    for (auto* each : {&own_, &former_})
+      for (auto& [path, entry] : *each) all.insert(path);
+    return all;
   }
   std::size_t size() const { return own_.size(); }  // of this life
 

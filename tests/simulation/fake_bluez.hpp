@@ -60,7 +60,11 @@ class FakeBluez final : public Bluez, private Signals {
   bool rules_are_used_up = false;  // watch() and listen() fail
   std::function<void(const std::string& member, const std::string& path)> on_call = {};
   // bluetoothd handles nothing for a while; what is sent meanwhile waits.
-  void stall(Duration span) { to_bluetoothd_.hold_until(world_.now() + span); }
+  void stall(Duration span) {
+    stalled_until_ = world_.now() + span;
+    to_bluetoothd_.hold_until(stalled_until_);
+  }
+  TimePoint stalled_until() const { return stalled_until_; }
 
   // --- for checkers ---
   std::size_t watches() const;
@@ -113,6 +117,7 @@ class FakeBluez final : public Bluez, private Signals {
   Line from_bluetoothd_;
   Stack stack_;
   Notice stack_changed_;
+  TimePoint stalled_until_{};
   std::uint64_t epochs_ = 0;
   std::uint64_t numbers_ = 0;
   std::map<std::string, Entry> entries_;

@@ -257,6 +257,18 @@ TEST(FormerLife, ItsLinkIsAdoptedAsOurs) {
   EXPECT_EQ(stage.bluetoothd.links(Program::ours), 0U) << "what nobody leases is dropped";
 }
 
+TEST(OwnLink, ThatDisconnectDidNotEndIsStillOurs) {
+  Neighbour stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.bluetoothd.faults["Disconnect"] = {{.answered = false}, {.answered = false}};
+  stage.run_until_answered(stage.release(kAlice, kLamp));
+  ASSERT_EQ(stage.bluetoothd.links(Program::ours), 1U);
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0 shared");
+  stage.run_until_answered(stage.release(kBob, kLamp));
+  stage.run_for(1s);
+  EXPECT_EQ(stage.bluetoothd.links(Program::ours), 0U);
+}
+
 TEST(FormerLife, OfAnotherBluetoothdSaysNothing) {
   Neighbour stage;
   EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");

@@ -91,8 +91,7 @@ void Scene::start_daemon() {
 void Scene::crash_daemon() {
   clients_.reset();
   life_.reset();
-  for (auto& [path, object] : bluetoothd.objects())
-    if (object->dial && object->dial->program == Program::ours) left_behind_.insert(path);
+  for (auto& path : dials.paths()) left_behind_.insert(path);
 }
 
 void Scene::stop_daemon(Duration patience) {

@@ -121,7 +121,7 @@ class Scene : private SessionEvents {
   TimePoint begun_;
   std::vector<std::string> effects_;
   std::map<std::string, std::size_t> counts_;
-  std::set<std::string> left_behind_;          // objects that a former life dialled when it crashed
+  std::set<std::string> left_behind_;          // paths that the record held when the daemon crashed
   std::set<std::string> present_;              // clients that are on the bus
   std::map<std::string, TimePoint> left_;      // clients that are off the bus
   std::set<std::string> forced_;               // devices that root disconnected

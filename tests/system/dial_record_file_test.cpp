@@ -52,6 +52,15 @@ TEST(DialRecordFile, TellsOnlyOfFormerLives) {
   EXPECT_FALSE(second.dial_left_behind(":1.5", kPath));
   EXPECT_FALSE((DialRecordFile{folder.path().string(), "bus1", journal}.dial_left_behind(":1.5", kPath)));
 
+  // What our own Disconnect could not end is left behind, too.
+  second.dialling(":1.5", kPath);
+  second.linked(kPath);
+  second.outlived(kPath);
+  EXPECT_TRUE(second.link_left_behind(":1.5", kPath));
+  EXPECT_FALSE(second.dial_left_behind(":1.5", kPath));
+  second.outlived(kOther);  // not ours: a former life's, as before
+  EXPECT_TRUE(second.link_left_behind(":1.5", kOther));
+
   // A link of our own replaces what was left.
   second.dialling(":1.5", kOther);
   second.linked(kOther);
