@@ -193,10 +193,11 @@ Task<Unit> DeviceSession::close() {
   const std::string reason = forced_ ? "forced" : "released";
   enter(Stage::disconnecting, link_->route.adapter_name, reason);
   const auto path = link_->route.path;
+  const auto watch = link_->watch;
   bool stays = false;
   // Another program's link is not ours to end, except by the order of an administrator.
   if (!link_->foreign || forced_) {
-    const auto ended = co_await hang_up(radio_, path);
+    const auto ended = co_await hang_up(radio_, *watch);
     const auto down_by = radio_.now() + kLinkDown;
     while (why_lost().empty() && radio_.now() < down_by) co_await changed_.until(down_by, unstoppable());
     stays = !ended && why_lost().empty();

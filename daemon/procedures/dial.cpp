@@ -34,11 +34,13 @@ Task<Unit> look(Bluez& bluez, std::string path, Answers& answers, Notice& wake) 
   co_return Unit{};
 }
 
-Task<Unit> ask(Bluez& bluez, std::string path, bool pair, Answers& answers, Notice& wake) {
+Task<Unit> ask(Radio& radio, Route route, bool pair, Answers& answers, Notice& wake) {
+  // Another bluetoothd can have come since this was spawned.
+  if (broken(radio.stack(), route) != Cause::bluez_error) co_return Unit{};
   if (pair) {
-    answers.reply.emplace(co_await bluez.pair(path, kNever, unstoppable()));
+    answers.reply.emplace(co_await radio.bluez.pair(route.path, kNever, unstoppable()));
   } else {
-    answers.reply.emplace(co_await bluez.connect(path, kNever, unstoppable()));
+    answers.reply.emplace(co_await radio.bluez.connect(route.path, kNever, unstoppable()));
   }
   wake.notify();
   co_return Unit{};
@@ -55,6 +57,7 @@ class Dial {
         device_changed_{watch.changed(), wake_},
         stack_changed_{radio.bluez.stack_changed(), wake_},
         links_up_{watch.seen().links_up},
+        losses_{watch.seen().links_down},
         removals_{watch.seen().removals},
         begun_{radio.now()} {}
 
@@ -72,7 +75,7 @@ class Dial {
     // (measured).
     if (pair_) discovering.clear();
     asking.spawn(look(radio_.bluez, route_.path, answers_, wake_));
-    asking.spawn(ask(radio_.bluez, route_.path, pair_, answers_, wake_));
+    asking.spawn(ask(radio_, route_, pair_, answers_, wake_));
     discovering.clear();
     for (;;) {
       if (auto cause = broken(radio_.stack(), route_); cause != Cause::bluez_error)
@@ -103,8 +106,10 @@ class Dial {
   bool removed() const { return watch_.seen().removals != removals_; }
   bool link_came_up() const { return watch_.seen().links_up != links_up_; }
   bool heard() const { return route_.heard || (watch_.seen().heard && *watch_.seen().heard >= begun_); }
+  // And is still the same link.
   bool was_up() const {
-    return answers_.before && answers_.before->ok() && answers_.before->value().connected;
+    return answers_.before && answers_.before->ok() && answers_.before->value().connected &&
+           watch_.seen().links_down == losses_;
   }
   bool refused_by(Cause cause) const { return answers_.reply && answers_.reply->failed_by(cause); }
 
@@ -131,7 +136,7 @@ class Dial {
       const auto until = radio_.now() + kFence;
       co_await radio_.bluez.get_device(route_.path, until, unstoppable());
     }
-    const bool nothing_there = removed() && !went_before_;
+    const bool nothing_there = removed() && answers_.before && !went_before_;
     if (!nothing_there && !refused_by(Cause::in_progress)) co_await take_back();
     co_return ended(cause);
   }
@@ -143,7 +148,7 @@ class Dial {
   }
 
   Task<Unit> hang_up_here() {
-    const auto gone = co_await hang_up(radio_, route_.path);
+    const auto gone = co_await hang_up(radio_, watch_);
     stays_ = !gone;
     co_return Unit{};
   }
@@ -227,6 +232,7 @@ class Dial {
   Notice::Forward device_changed_;
   Notice::Forward stack_changed_;
   std::uint32_t links_up_;
+  std::uint32_t losses_;
   std::uint32_t removals_;
   bool stays_ = false;        // Disconnect was in vain
   bool went_before_ = false;  // the object went before our calls were read
@@ -300,12 +306,17 @@ Task<Outcome<Dialled>> pair_first(Radio& radio, DeviceWatch& watch, Route route,
 }  // namespace
 
 // Once more where the first call was lost or refused: what stayed would look like another program's.
-Task<bool> hang_up(Radio& radio, std::string path) {
+Task<bool> hang_up(Radio& radio, DeviceWatch& watch) {
+  const auto path = watch.path();
+  const auto removals = watch.seen().removals;
+  const auto losses = watch.seen().links_down;
   for (int tries = 0; tries < 2; ++tries) {
     const auto deadline = radio.now() + kHangUp / 2;
     const auto ended = co_await radio.bluez.disconnect(path, deadline, unstoppable());
     const bool stays = ended.failed_by(Cause::timeout) || ended.failed_by(Cause::bluez_error);
     if (!stays) co_return true;
+    // What is there now can be another program's.
+    if (watch.seen().removals != removals || watch.seen().links_down != losses) co_return true;
   }
   co_return false;
 }

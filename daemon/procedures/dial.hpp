@@ -24,6 +24,6 @@ Task<Outcome<Dialled>> dial(Radio& radio, DeviceWatch& watch, Route route, Devic
 
 // Device1.Disconnect, which ends a link or a dial; never stopped early. False: neither of two was answered as
 // done, within 10 s.
-Task<bool> hang_up(Radio& radio, std::string path);
+Task<bool> hang_up(Radio& radio, DeviceWatch& watch);
 
 }  // namespace bleconnd

@@ -152,7 +152,8 @@ class Run {
     // A link without services is a phantom, whoever made it; otherwise it stays with the program that made
     // it.
     const bool phantom = resolved.failed_by(Cause::services_incomplete);
-    const bool leave = !watch_->seen().connected || (foreign_ && !phantom);
+    const bool lost = resolved.failed_by(Cause::link_lost) || !watch_->seen().connected;
+    const bool leave = lost || (foreign_ && !phantom);
     if (!leave) {
       progress_.stage(Stage::disconnecting, route.adapter_name);
       co_await end(route);
@@ -177,7 +178,7 @@ class Run {
   }
 
   Task<Unit> end(Route route) {
-    const auto ended = co_await hang_up(radio_, route.path);
+    const auto ended = co_await hang_up(radio_, *watch_);
     ended ? radio_.dials.ended(route.path) : radio_.dials.outlived(route.path);
     co_return Unit{};
   }

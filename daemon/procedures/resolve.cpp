@@ -5,6 +5,7 @@ namespace bleconnd {
 namespace {
 
 using namespace std::chrono_literals;
+constexpr auto kLook = 3s;  // GetAll answers in milliseconds
 constexpr auto kRead =
     10s;  // one read of all objects; 0.3 s with 300 devices under emulation (measured, BlueZ 5.66)
 
@@ -23,12 +24,21 @@ Task<Outcome<>> resolve(Radio& radio, DeviceWatch& watch, Route route, Duration 
   Notice::Forward stack_changed{radio.bluez.stack_changed(), wake};
   const auto deadline = radio.now() + patience;
   const auto& seen = watch.seen();
+  bool looked = false;
+  const auto losses = seen.links_down;  // a link that is up later can be another one
   for (;;) {
     if (auto cause = broken(radio.stack(), route); cause != Cause::bluez_error) co_return cause;
-    if (!seen.connected) co_return Cause::link_lost;
+    if (!seen.connected || seen.links_down != losses) co_return Cause::link_lost;
     if (seen.services_resolved) break;
-    if (radio.now() >= deadline)
-      co_return Failure{Cause::services_incomplete, "ServicesResolved did not come"};
+    if (radio.now() >= deadline) {
+      if (looked) co_return Failure{Cause::services_incomplete, "ServicesResolved did not come"};
+      // Its signal can be late, or missing. What the look tells, `seen` tells too.
+      const auto until = radio.now() + kLook;
+      co_await radio.bluez.get_device(route.path, until, stop);
+      if (stop.stop_requested()) co_return Cause::cancelled;
+      looked = true;
+      continue;
+    }
     auto woken = co_await wake.until(deadline, stop);
     if (woken.by == Notice::Woken::stopped) co_return Cause::cancelled;
   }
@@ -42,7 +52,7 @@ Task<Outcome<>> resolve(Radio& radio, DeviceWatch& watch, Route route, Duration 
   auto read = co_await radio.bluez.read_services(route.path, until, stop);
   if (read.failed_by(Cause::cancelled)) co_return read.failure();
   if (auto cause = broken(radio.stack(), route); cause != Cause::bluez_error) co_return cause;
-  if (!seen.connected) co_return Cause::link_lost;
+  if (!seen.connected || seen.links_down != losses) co_return Cause::link_lost;
   // That they could not be read says nothing about the link.
   if (read.failed_by(Cause::timeout))
     co_return Failure{Cause::bluez_error, "bluetoothd did not answer within 10 s"};

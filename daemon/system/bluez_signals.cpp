@@ -72,8 +72,9 @@ void BluezBus::on_interfaces_added(sd_bus_message* signal) {
   if (device_part(path).empty()) return;
   if (interfaces.gatt) return devices_.gatt_added(path, std::move(*interfaces.gatt));
   if (!interfaces.device || device_part(path) != path) return;
+  // Followed from its first moment on, its GATT objects need not be read later.
+  if (ears_.added(path, *interfaces.device)) devices_.remember(std::string{path});
   devices_.added(path, *interfaces.device);
-  ears_.added(path, *interfaces.device);
 }
 
 void BluezBus::on_interfaces_removed(sd_bus_message* signal) {

@@ -89,9 +89,18 @@ void DeviceMirror::unwatch(Entry& entry) {
   entry.own_signals.reset();
   entry.seen.connected = false;
   entry.seen.services_resolved = false;
+  forget_surplus();
+}
+
+void DeviceMirror::forget_surplus() {
   std::size_t unwatched = 0;
   for (auto& [path, each] : entries_) unwatched += each.watches == 0;
   if (unwatched > kRemembered) forget_oldest(nullptr);
+}
+
+void DeviceMirror::remember(const std::string& path) {
+  if (follows(path)) return;
+  if (follow(path) != entries_.end()) forget_surplus();
 }
 
 DeviceMirror::Entry* DeviceMirror::find(std::string_view path) {

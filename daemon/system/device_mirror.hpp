@@ -27,6 +27,7 @@ class DeviceMirror {
   DeviceMirror& operator=(const DeviceMirror&) = delete;
 
   Outcome<std::unique_ptr<DeviceWatch>> watch(const std::string& path);
+  void remember(const std::string& path);     // among the most recently used, if there is a rule left for it
   bool knows(std::string_view path) const;    // followed, and its object is there
   bool follows(std::string_view path) const;  // watched or remembered
 
@@ -67,6 +68,7 @@ class DeviceMirror {
   Entries::iterator follow(const std::string& path);
   std::optional<MatchRules::Held> hold(std::string rule, const Entry* keep);
   bool forget_oldest(const Entry* keep);
+  void forget_surplus();
   void unwatch(Entry& entry);
   Entry* find(std::string_view path);
   void gone(Entry& entry);

@@ -97,8 +97,8 @@ void Ears::leave(Listening& ear) {
   if (--at->second.ears == 0) adapters_.erase(at);
 }
 
-void Ears::added(std::string_view path, const DeviceProperties& properties) {
-  if (!properties.address) return;
+bool Ears::added(std::string_view path, const DeviceProperties& properties) {
+  if (!properties.address) return false;
   const auto range = by_address_.equal_range(address_key(adapter_part(path), *properties.address));
   std::vector<Listening*> told;
   for (auto at = range.first; at != range.second; ++at) told.push_back(at->second);
@@ -106,6 +106,7 @@ void Ears::added(std::string_view path, const DeviceProperties& properties) {
     ear->hear_path(path);
     ear->report(path, properties);
   }
+  return !told.empty();
 }
 
 void Ears::changed(std::string_view path, const DeviceProperties& properties) {

@@ -27,8 +27,9 @@ class Ears {
                                        std::vector<std::string> paths, Notice& notice);
 
   bool listens_to(std::string_view path) const { return by_path_.contains(std::string{path}); }
-  // An object was made: by its address property, which can differ from the one in its path.
-  void added(std::string_view path, const DeviceProperties& properties);
+  // An object was made: by its address property, which can differ from the one in its path. Whether somebody
+  // waits for it.
+  bool added(std::string_view path, const DeviceProperties& properties);
   void changed(std::string_view path, const DeviceProperties& properties);
 
  private:

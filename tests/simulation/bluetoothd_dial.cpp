@@ -38,6 +38,12 @@ GattObjects tree(const std::string& device, int services) {
 
 void Bluetoothd::connect(const std::string& path, Program by, std::uint64_t call, Reply<Unit> reply) {
   auto* of = object(path);
+  world_.trace((by == Program::ours ? "arrives: Connect " : "another program: Connect ") + path +
+               (!of                       ? ", no object"
+                : of->dial                ? ", a dial stands"
+                : of->connected           ? ", a link is up"
+                : of->controller->powered ? ""
+                                          : ", no power"));
   // A dial that stands is told at once, whatever else goes wrong: whose dial it is depends on it.
   if (of && of->dial && habits.in_progress_by_name)
     return fail(reply, "org.bluez.Error.InProgress", "In Progress");

@@ -70,6 +70,8 @@ void Chaos::device_fault() {
 }
 
 void Chaos::adapter_fault() {
+  // A bluetoothd that handles nothing tells of no adapter, either.
+  if (world().now() < scene_.daemon().bluez.stalled_until()) return;
   const auto& adapter = any_of(adapters_);
   auto& controller = bluetoothd().controller(adapter);
   const auto longest = world().chance(30) ? Duration{1ms} : Duration{25s};
@@ -104,6 +106,7 @@ void Chaos::bluetoothd_fault() {
       bluetoothd().terminate();
       break;
     case 2:
+      if (neighbours_) return;  // they would be handled meanwhile
       scene_.daemon().bluez.stall(world().between(0s, 8s));
       return;
     default:
@@ -166,18 +169,22 @@ void Chaos::call_fault() {
       {"Disconnect", {kTimedOut, kLost}},
   };
   const auto& [member, faults] = any_of(kCalls);
-  // Whose a link is, is known by a look; BlueZ fails none of an object that is there.
-  if (member == "GetAll" && neighbours_) return;
   auto fault = any_of(faults);
+  // Whose a link or a dial is, is known by looks and answers: BlueZ fails no look and no Disconnect of an
+  // object that is there, and leaves no dial unanswered whose object stays.
+  const bool dials = member == "Connect" || member == "Pair";
+  const bool tells_whose = member == "GetAll" || member == "Disconnect" || (dials && !fault.answered);
+  if (neighbours_ && tells_whose) return;
   fault.after = world().chance(30) ? world().between(0s, 25s) : Duration{0s};
-  fault.dials = (member == "Connect" || member == "Pair") && (fault.after > 0s || !fault.answered);
+  fault.dials = dials && (fault.after > 0s || !fault.answered);
   // A Disconnect or a StopDiscovery that is lost is made once more. BlueZ fails neither; two in a row are not
   // bargained for.
   const bool made_again = member == "Disconnect" || member == "StopDiscovery";
   auto& script = bluetoothd().faults[member];
-  if (made_again && (!script.empty() || world().now() < spared_until_)) return;
+  if (made_again && world().now() < spared_until_) return;
   if (made_again) spared_until_ = world().now() + 60s;
   script.push_back(fault);
+  if (made_again) later(30s, 30s, [&script] { script.clear(); });  // if nobody has met it
   if (!world().chance(5)) return;
   scene_.daemon().bluez.rules_are_used_up = true;
   later(0s, 2s, [this] { scene_.daemon().bluez.rules_are_used_up = false; });

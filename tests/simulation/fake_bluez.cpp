@@ -226,6 +226,10 @@ void FakeBluez::set_connected(Observation& seen, bool connected) {
 
 void FakeBluez::told_device(const DeviceState& device, bool new_object) {
   addresses_[device.path] = device.address;
+  if (new_object && is_waited_for(device)) {
+    entries_[device.path].used = ++numbers_;
+    forget_unwatched();
+  }
   if (auto found = entries_.find(device.path); found != entries_.end()) {
     auto& seen = found->second.seen;
     seen.present = true;
@@ -270,6 +274,11 @@ void FakeBluez::told_gone(const std::string& path) {
   seen.gatt.clear();
   ++seen.removals;
   notify(found->second);
+}
+
+bool FakeBluez::is_waited_for(const DeviceState& device) const {
+  return std::any_of(ears_.begin(), ears_.end(),
+                     [&](auto* ear) { return ear->is_meant(device.path, device.address); });
 }
 
 void FakeBluez::report(const std::string& path, const std::string& address, std::int16_t rssi) {

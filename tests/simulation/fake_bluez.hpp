@@ -104,6 +104,7 @@ class FakeBluez final : public Bluez, private Signals {
   void told_adapters(const std::string& owner, std::vector<AdapterState> adapters);
   void told_device(const DeviceState& device, bool new_object);
   void told_change(const Change& change);
+  bool is_waited_for(const DeviceState& device) const;
   void told_gone(const std::string& path);
   void report(const std::string& path, const std::string& address, std::int16_t rssi);
   void set_connected(Observation& seen, bool connected);

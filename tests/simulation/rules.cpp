@@ -58,8 +58,6 @@ void Scene::check_dials() {
 void Scene::foreign_ended(const Object& object) {
   if (forced_.contains(object.address.text())) return;
   if (left_behind_.contains(object.path)) return;  // by the record it is ours, as far as anybody can know
-  // A bluetoothd that does not answer at all is not waited for for ever.
-  if (world.now() < life_->bluez.stalled_until() + kUnderWay) return;
   const bool is_dial = object.dial && object.dial->program == Program::foreign;
   const auto since = is_dial ? object.dial->since : object.link->since;
   if (world.now() - since < kUnderWay) return;

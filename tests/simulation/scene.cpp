@@ -177,7 +177,7 @@ void Scene::begin() {
 
 void Scene::note(const std::string& line) {
   world.trace(line);
-  char when[16];
+  char when[32];
   const auto tenths =
       std::chrono::duration_cast<std::chrono::milliseconds>(world.now() - begun_).count() / 100;
   std::snprintf(when, sizeof when, "%lld.%lld ", static_cast<long long>(tenths / 10),
