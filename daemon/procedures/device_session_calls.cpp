@@ -152,7 +152,7 @@ Refusal DeviceSession::overdue(const Waiting& waiting) const {
   const auto& last = row(cause);
   std::string token{last.token};
   std::string tried = attempt_ > 1 ? std::to_string(attempt_ - 1) + " failed attempts, " : std::string{};
-  tried += last_failure_ ? "last: " + std::string{last.happened} : "not heard yet";
+  tried += last_failure_ ? "last: " + std::string{last.happened} : "still " + std::string{text(stage_)};
   return {Category::timeout, token,
           token + ": no link within " + waited + " (" + tried + "); " + std::string{last.advice}};
 }

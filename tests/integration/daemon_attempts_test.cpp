@@ -100,7 +100,7 @@ TEST_F(DaemonAttempts, a_mute_peers_resolved_services_are_not_believed) {
 TEST_F(DaemonAttempts, the_whole_call_has_a_deadline) {
   lamp.advertise(false);
   const auto reply = client.establish(kLamp, {{"timeout", 1u}});
-  EXPECT_THAT(failure(reply), StartsWith("Timeout not-seen: no link within 1 s (not heard yet); "));
+  EXPECT_THAT(failure(reply), StartsWith("Timeout not-seen: no link within 1 s (still discovering); "));
 }
 
 TEST_F(DaemonAttempts, the_deadline_names_the_last_failure) {

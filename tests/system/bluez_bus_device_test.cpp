@@ -127,8 +127,11 @@ TEST_F(BluezBusTest, EarHearsByPathAndByAddress) {
   EXPECT_EQ(ear.value()->heard()->path, path_of("hci0", lamp_there.path_address));
   EXPECT_EQ(ear.value()->heard()->rssi, std::optional<std::int16_t>{-60});
   const auto first = ear.value()->heard()->at;
+  settle();
+  EXPECT_EQ(rules(), rules_before + 4);  // its object is followed from now on
   ASSERT_TRUE(until([&] { return ear.value()->heard()->at > first; }));  // by its path now
   auto device = watch(ear.value()->heard()->path);
+  EXPECT_TRUE(device->seen().gatt_whole);
   ASSERT_TRUE(until([&] { return device->seen().heard && device->seen().present; }));
   device.reset();
   second = Cause::cancelled;
