@@ -27,7 +27,7 @@ class DbusCall final : public Pending<Outcome<T>>, private DbusLine::Waiter {
         message_{std::move(message)},
         read_{std::move(read)},
         deadline_{deadline} {}
-  ~DbusCall() { line_.withdraw(*this); }
+  ~DbusCall() override { line_.withdraw(*this); }
 
  private:
   void start() override {

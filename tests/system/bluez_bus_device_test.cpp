@@ -128,7 +128,7 @@ TEST_F(BluezBusTest, EarHearsByPathAndByAddress) {
   EXPECT_EQ(ear.value()->heard()->rssi, std::optional<std::int16_t>{-60});
   const auto first = ear.value()->heard()->at;
   settle();
-  EXPECT_EQ(rules(), rules_before + 4);  // its object is followed from now on
+  EXPECT_EQ(rules(), rules_before + 4);                                  // its object is followed from now on
   ASSERT_TRUE(until([&] { return ear.value()->heard()->at > first; }));  // by its path now
   auto device = watch(ear.value()->heard()->path);
   EXPECT_TRUE(device->seen().gatt_whole);
