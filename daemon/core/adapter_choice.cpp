@@ -26,6 +26,7 @@ std::vector<std::size_t> contenders(std::span<const Candidate> candidates, bool 
     if (!some || candidates[i].*trait) positions.push_back(i);
   std::ranges::stable_sort(positions, [candidates](std::size_t a, std::size_t b) {
     const auto &x = candidates[a], &y = candidates[b];
+    if (x.has_services != y.has_services) return x.has_services;
     if (x.last_successful != y.last_successful) return x.last_successful;
     return x.index < y.index;
   });

@@ -83,6 +83,7 @@ struct Observation {
   std::optional<TimePoint> heard;  // the last report of it (RSSI changed, or the object was made)
   std::string end_reason;          // Device1.Disconnected of BlueZ >= 5.83: "org.bluez.Reason.Timeout" …
   GattObjects gatt;                // its GATT objects
+  std::uint32_t gatt_changes = 0;  // signals that added or removed some
   bool gatt_whole = false;         // `gatt` holds all of them: followed since the object was made, or read
 };
 
@@ -121,6 +122,8 @@ class Bluez {
   virtual Outcome<std::unique_ptr<DeviceWatch>> watch(const std::string& path) = 0;
   // A path that is watched, or remembered among the most recently used ones, and whose object is there.
   virtual bool knows(const std::string& path) const = 0;
+  // Whether BlueZ has GATT objects of the device at this path, as far as we were told.
+  virtual bool has_services(const std::string& path) const = 0;
   // Wakes `notice` when `address`, or the object at one of `paths`, is heard by the adapter.
   virtual Outcome<std::unique_ptr<Ear>> listen(const std::string& adapter, DeviceAddress address,
                                                std::vector<std::string> paths, Notice& notice) = 0;
@@ -131,9 +134,19 @@ class Bluez {
   // thousands of them.
   virtual Task<Outcome<std::vector<DeviceState>>> find_devices(DeviceAddress address, TimePoint deadline,
                                                                std::stop_token stop) = 0;
+  // Every object of every device. As dear.
+  virtual Task<Outcome<std::vector<DeviceState>>> all_devices(TimePoint deadline, std::stop_token stop) = 0;
   // The GATT objects below a device, with their properties as they are now. As dear.
   virtual Task<Outcome<GattObjects>> read_services(std::string path, TimePoint deadline,
                                                    std::stop_token stop) = 0;
+
+  // GattCharacteristic1.ReadValue of a link that is up.
+  virtual Task<Outcome<std::vector<std::uint8_t>>> read_value(std::string characteristic, TimePoint deadline,
+                                                              std::stop_token stop) = 0;
+  // Device1.Trusted = true: BlueZ keeps the object, with its GATT cache, while the device is away.
+  virtual Task<Outcome<>> trust(std::string path, TimePoint deadline, std::stop_token stop) = 0;
+  // Adapter1.RemoveDevice: the object, its bond and BlueZ's GATT cache of it go; a link is ended first.
+  virtual Task<Outcome<>> remove_device(std::string path, TimePoint deadline, std::stop_token stop) = 0;
 
   virtual Task<Outcome<>> connect(std::string path, TimePoint deadline, std::stop_token stop) = 0;
   virtual Task<Outcome<>> disconnect(std::string path, TimePoint deadline, std::stop_token stop) = 0;

@@ -30,6 +30,8 @@ struct Terms {
   std::uint32_t max_attempts = 4;            // 1–100
   std::string adapter;                       // hciN or an adapter address; empty: any
   bool pair = false;
+  bool trust = false;     // sets Device1.Trusted before the dial
+  bool use_cache = true;  // a link is enough where the services are known and BlueZ has their objects
 };
 bool may_use(const Terms& terms, const AdapterState& adapter);
 

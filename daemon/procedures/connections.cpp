@@ -1,6 +1,11 @@
 // Sessions come with the first call for an address and go when nobody wants it any more.
 #include "procedures/connections.hpp"
 
+#include <algorithm>
+#include <set>
+
+#include "procedures/gatt_tree.hpp"
+
 namespace bleconnd {
 namespace {
 
@@ -76,17 +81,65 @@ Task<Answer<Unit>> Connections::disconnect(DeviceAddress address) {
   return when_ended(found->second, std::move(ended));
 }
 
-Task<Answer<GattObjects>> Connections::services(DeviceAddress address) {
+Task<Answer<Services>> Connections::services(DeviceAddress address) {
   auto found = sessions_.find(address);
-  if (found == sessions_.end() || !found->second->connected())
-    co_return Refusal{
-        Category::not_cached, "invalid",
-        "invalid: no services are known of " + address.text() + "; connect it first: EstablishConnection"};
+  if (found == sessions_.end() || !found->second->connected()) {
+    auto entry = radio_.cache.load(address);
+    if (!entry)
+      co_return Refusal{
+          Category::not_cached, "invalid",
+          "invalid: no services are known of " + address.text() + "; connect it first: EstablishConnection"};
+    const auto age = std::max(radio_.cache.now() - entry->read_at, std::chrono::seconds{0});
+    co_return Services{objects_of(entry->services, cached_path(*entry)), true, age};
+  }
   const auto path = found->second->bluez_device();
   const auto deadline = radio_.now() + std::chrono::seconds{10};
   auto read = co_await radio_.bluez.read_services(path, deadline, unstoppable());
   if (!read.ok()) co_return refuse(read.failure());
-  co_return std::move(read.value());
+  co_return Services{std::move(read.value())};
+}
+
+// Under the adapter that it was last read through, wherever that is now.
+std::string Connections::cached_path(const CacheEntry& entry) const {
+  for (auto& adapter : radio_.stack().adapters)
+    if (adapter.address == entry.adapter) return adapter.path + "/" + entry.object;
+  return "/org/bluez/hci0/" + entry.object;
+}
+
+Task<Answer<Cleared>> Connections::clear_cache(Caller caller, DeviceAddress address, bool force) {
+  Cleared cleared;
+  const auto found = sessions_.find(address);
+  const auto session = found == sessions_.end() ? nullptr : found->second;
+  if (session && force && caller.uid != 0 && session->held_by_others(caller.name))
+    co_return Refusal{Category::access_denied, "denied",
+                      "denied: others hold a connection of " + address.text() +
+                          ", and only root may take it away; leave out force, or ask root"};
+  cleared.later = session && !force;
+  if (cleared.later) session->forget_when_ended();
+  const auto had_entry = co_await radio_.cache.remove(address);
+  cleared.entries = had_entry ? 1 : 0;
+  if (!cleared.later) cleared.objects = co_await forget_in_bluez(radio_, address, force, unstoppable());
+  co_return cleared;
+}
+
+Task<Answer<Cleared>> Connections::clear_all_caches() {
+  Cleared cleared;
+  for (auto& [address, session] : sessions_) session->forget_when_ended();
+  auto removed = co_await radio_.cache.remove_all();
+  cleared.entries = static_cast<std::uint32_t>(removed.size());
+  const std::set<DeviceAddress> had_entry{removed.begin(), removed.end()};
+  const auto deadline = radio_.now() + std::chrono::seconds{10};
+  auto all = co_await radio_.bluez.all_devices(deadline, unstoppable());
+  if (!all.ok()) co_return cleared;
+  for (auto& object : all.value()) {
+    const auto address = DeviceAddress::parse(object.address);
+    const bool in_use = object.connected || object.bonded || object.trusted;
+    if (!address || in_use || !had_entry.contains(*address) || sessions_.contains(*address)) continue;
+    const auto until = radio_.now() + std::chrono::seconds{10};
+    auto gone = co_await radio_.bluez.remove_device(object.path, until, unstoppable());
+    if (gone.ok()) ++cleared.objects;
+  }
+  co_return cleared;
 }
 
 void Connections::caller_left(const std::string& name) {

@@ -11,6 +11,18 @@
 
 namespace bleconnd {
 
+struct Services {
+  GattObjects objects;
+  bool from_cache = false;
+  std::chrono::seconds age{0};  // since they were known to be these
+};
+
+struct Cleared {
+  std::uint32_t entries = 0;  // of the cache
+  std::uint32_t objects = 0;  // of BlueZ
+  bool later = false;         // BlueZ's goes when the link, or the attempt, has ended
+};
+
 class Connections {
  public:
   // Leases and pending calls of everybody together (dbus-interfaces/org.bleconnd.xml, limits).
@@ -24,8 +36,12 @@ class Connections {
   // What these end has ended before they return, too; the task waits until it is down.
   Task<Answer<std::uint32_t>> release(Caller caller, DeviceAddress address);
   Task<Answer<Unit>> disconnect(DeviceAddress address);
-  // The live GATT objects of a connected device, as BlueZ has them now.
-  Task<Answer<GattObjects>> services(DeviceAddress address);
+  // The GATT objects of a connected device, as BlueZ has them now; of another one, those of the cache.
+  Task<Answer<Services>> services(DeviceAddress address);
+  // Forgets the services: the cache's entry, and BlueZ's copy where nothing speaks against it (`force`: in
+  // any case). While a session lives and without `force`, BlueZ's copy goes when the link has ended.
+  Task<Answer<Cleared>> clear_cache(Caller caller, DeviceAddress address, bool force);
+  Task<Answer<Cleared>> clear_all_caches();
 
   // A caller left the bus: its leases linger, its calls end.
   void caller_left(const std::string& name);
@@ -41,6 +57,7 @@ class Connections {
  private:
   std::shared_ptr<DeviceSession> session(DeviceAddress address);
   std::size_t holds() const;
+  std::string cached_path(const CacheEntry& entry) const;
   Task<Unit> keep(std::shared_ptr<DeviceSession> session);
   Task<Answer<Established>> wait(std::shared_ptr<DeviceSession> session,
                                  std::unique_ptr<DeviceSession::Waiting> waiting);

@@ -4,12 +4,16 @@
 #include <algorithm>
 #include <cctype>
 
+#include "async/scope.hpp"
 #include "procedures/dial.hpp"
+#include "procedures/gatt_tree.hpp"
 
 namespace bleconnd {
 namespace {
 
 using namespace std::chrono_literals;
+constexpr auto kReadAgain = 10s;  // services that could not be read
+constexpr auto kGattQuiet = 1s;  // a Service Changed adds and removes objects one by one, within milliseconds
 constexpr auto kLinkDown =
     5s;  // BlueZ < 5.79 answers Disconnect 50 to 250 ms before the link is down (measured, 5.66)
 
@@ -40,6 +44,10 @@ Task<Unit> DeviceSession::live() {
       co_await hold();
     } else {
       co_await run();
+    }
+    if (!link_ && forget_) {
+      forget_ = false;
+      co_await forget_in_bluez(radio_, address_, false, unstoppable());
     }
   }
   events_.gone(*this);
@@ -101,6 +109,8 @@ Task<Unit> DeviceSession::run() {
   running_ = false;
   if (auto* up = std::get_if<Link>(&end)) {
     link_.emplace(std::move(*up));
+    services_ = link_->from_cache ? radio_.cache.load(address_).value_or(CacheEntry{}).services
+                                  : database_of(link_->watch->seen().gatt, link_->route.path);
     last_error_.reset();
     enter(Stage::connected, link_->route.adapter_name, {});
   } else {
@@ -154,6 +164,9 @@ Task<Unit> DeviceSession::hold() {
   const auto watch = link_->watch;  // its notice outlives the forward, also when the link ends here
   Notice::Forward device{watch->changed(), changed_};
   Notice::Forward stack{radio_.bluez.stack_changed(), changed_};
+  phantom_ = discover_again_ = false;
+  Scope following{radio_.executor};
+  following.spawn(follow_services());
   for (;;) {
     if (auto reason = why_lost(); !reason.empty()) {
       lost(reason);
@@ -164,7 +177,18 @@ Task<Unit> DeviceSession::hold() {
       break;
     }
     if (forced_ || !wanted()) {
-      co_await close();
+      const std::string reason = forced_ ? "forced" : "released";
+      co_await close(reason);
+      break;
+    }
+    if (phantom_) {
+      co_await radio_.cache.remove(address_);
+      end_leases();
+      co_await close("services-incomplete");
+      break;
+    }
+    if (discover_again_) {
+      co_await discover_again();
       break;
     }
     co_await changed_.until(kNever, unstoppable());
@@ -179,18 +203,63 @@ std::string DeviceSession::why_lost() const {
   return seen.connected ? std::string{} : lost_reason(seen.end_reason);
 }
 
-// It went by itself. Leases end with their link; a call that came in the same moment starts a new run.
-void DeviceSession::lost(const std::string& reason) {
+void DeviceSession::end_leases() {
   leases_.clear();
   for (auto* waiting : waiting_)
     if (!waiting->over()) leases_.take(waiting->caller, waiting->options.label);
+}
+
+// It went by itself. Leases end with their link; a call that came in the same moment starts a new run.
+void DeviceSession::lost(const std::string& reason) {
+  end_leases();
   radio_.dials.ended(link_->route.path);
   link_over(reason);
   leases_changed();
 }
 
-Task<Unit> DeviceSession::close() {
-  const std::string reason = forced_ ? "forced" : "released";
+// What a caller requires is missing: BlueZ forgets the device as far as it may, and the next run discovers
+// afresh.
+Task<Unit> DeviceSession::discover_again() {
+  co_await radio_.cache.remove(address_);
+  co_await close("services-incomplete");
+  co_await forget_in_bluez(radio_, address_, false, unstoppable());
+  co_return Unit{};
+}
+
+// Verifies the services of the link, keeps the cache up to date, and goes on with every Service Changed.
+Task<Unit> DeviceSession::follow_services() {
+  const auto watch = link_->watch;
+  const auto route = link_->route;
+  Notice wake{radio_.executor};
+  Notice::Forward device{watch->changed(), wake};
+  const Duration patience = terms_.attempt_timeout;
+  for (bool again = false;; again = true) {
+    auto read = co_await read_services(radio_, *watch, route, patience, again, unstoppable());
+    if (read.ok()) {
+      services_are(read.value());
+    } else if (!link_->verified && read.failed_by(Cause::services_incomplete)) {
+      phantom_ = true;
+      changed_.notify();
+      co_return Unit{};
+    }
+    const auto known = read.ok() ? read.value().changes : watch->seen().gatt_changes;
+    const auto due = link_->verified ? kNever : radio_.now() + kReadAgain;
+    while (watch->seen().gatt_changes == known && radio_.now() < due) co_await wake.until(due, unstoppable());
+    co_await sleep_until(radio_.executor, radio_.now() + kGattQuiet, unstoppable());
+  }
+}
+
+void DeviceSession::services_are(const ServicesRead& read) {
+  const auto changed =
+      forget_ ? std::vector<std::string>{} : keep_services(radio_, address_, link_->route, services_, read);
+  services_ = read.services;
+  link_->verified = true;
+  events_.changed(*this);
+  if (!changed.empty()) events_.services_changed(*this, changed);
+  wake_callers();
+}
+
+Task<Unit> DeviceSession::close(std::string reason) {
   enter(Stage::disconnecting, link_->route.adapter_name, reason);
   const auto path = link_->route.path;
   const auto watch = link_->watch;
@@ -210,6 +279,7 @@ Task<Unit> DeviceSession::close() {
 
 void DeviceSession::link_over(const std::string& reason) {
   link_.reset();
+  services_.reset();
   attempt_ = 0;
   events_.link_ended(*this, reason);
   enter(Stage::disconnected, {}, reason);

@@ -15,6 +15,7 @@
 #include "core/lease_book.hpp"
 #include "core/refusal.hpp"
 #include "procedures/establish_connection.hpp"
+#include "procedures/link_services.hpp"
 
 namespace bleconnd {
 
@@ -24,6 +25,7 @@ struct EstablishOptions {
   Terms terms;
   bool wait = true;  // false: answer once queued
   std::string label;
+  std::vector<std::string> required_uuids;  // services or characteristics, in full form
 };
 
 struct Established {
@@ -32,6 +34,7 @@ struct Established {
   std::string bluez_device;  // "/" while queued
   std::uint32_t attempts = 0;
   Duration elapsed{};
+  bool services_from_cache = false;
   bool services_verified = false;
   bool shared = false;  // the link, or the run of attempts, was there before this call
 };
@@ -50,6 +53,8 @@ class SessionEvents {
   virtual void stage_changed(DeviceSession& session, const std::string& reason) = 0;
   virtual void attempt_failed(DeviceSession& session, const FailedAttempt& failed, const Refusal& as) = 0;
   virtual void link_ended(DeviceSession& session, const std::string& reason) = 0;
+  // They are not those of the cache, or of before; what is different.
+  virtual void services_changed(DeviceSession& session, const std::vector<std::string>& difference) = 0;
   virtual void gone(DeviceSession& session) = 0;
 };
 
@@ -81,6 +86,9 @@ class DeviceSession : private Progress {
   void caller_left(const std::string& name, Duration linger);
   // The daemon ends: dials and waits end; links that somebody on the bus leases stay, the others are dropped.
   void shut_down();
+  // The cache of this device was cleared: BlueZ's copy goes when the link, or the attempt, has ended.
+  void forget_when_ended() { forget_ = true; }
+  bool held_by_others(const std::string& name) const;
 
   DeviceAddress address() const { return address_; }
   Stage stage() const { return stage_; }
@@ -90,6 +98,8 @@ class DeviceSession : private Progress {
   const LeaseBook& leases() const { return leases_; }
   const std::optional<Refusal>& last_error() const { return last_error_; }
   bool connected() const { return stage_ == Stage::connected; }
+  bool services_cached() const { return radio_.cache.has(address_); }
+  bool services_verified() const { return connected() && link_ && link_->verified; }
   std::size_t calls() const { return waiting_.size(); }
 
  private:
@@ -112,7 +122,11 @@ class DeviceSession : private Progress {
   Task<Unit> run();
   void end_run(const RunFailure& end);
   Task<Unit> hold();
-  Task<Unit> close();
+  Task<Unit> follow_services();
+  void services_are(const ServicesRead& read);
+  Task<Unit> close(std::string reason);
+  Task<Unit> discover_again();
+  void end_leases();
   void lost(const std::string& reason);
   void link_over(const std::string& reason);
   std::string why_lost() const;
@@ -121,6 +135,7 @@ class DeviceSession : private Progress {
   std::optional<Refusal> contradiction(const Terms& asked) const;
   TimePoint not_ready_at(const Waiting& waiting) const;
   Refusal overdue(const Waiting& waiting) const;
+  bool can_serve(Waiting& waiting);
   bool cancel_calls(const std::string& name);
   void wake_callers();
 
@@ -148,6 +163,10 @@ class DeviceSession : private Progress {
   TimePoint stands_still_since_{};
 
   std::optional<Link> link_;
+  std::optional<GattDatabase> services_;  // of the link, as they were told last
+  bool phantom_ = false;                  // the link has none
+  bool discover_again_ = false;
+  bool forget_ = false;
 };
 
 // Leaving the list of those who wait goes with the object, whatever ends the call.
@@ -168,6 +187,7 @@ class DeviceSession::Waiting {
   TimePoint began;
   bool shared;                     // the link or the run was there before this call
   bool served = false;             // answered with a link
+  bool discovered_again = false;   // for this call, because something that it requires was missing
   std::optional<Refusal> refusal;  // what to answer: its run failed, it was cancelled
   std::list<Waiting*>::iterator place;
   Notice wake;  // its own: thousands may wait

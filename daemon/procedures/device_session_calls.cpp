@@ -64,7 +64,8 @@ std::variant<std::unique_ptr<DeviceSession::Waiting>, Refusal> DeviceSession::jo
 Task<Answer<Established>> DeviceSession::wait(std::unique_ptr<Waiting> waiting) {
   for (;;) {
     if (waiting->refusal) co_return *waiting->refusal;
-    if (link_goes_on()) break;
+    if (can_serve(*waiting)) break;
+    if (waiting->refusal) continue;
     const auto until = std::min(waiting->deadline(), not_ready_at(*waiting));
     if (radio_.now() >= until) {
       waiting->refusal = overdue(*waiting);
@@ -76,6 +77,32 @@ Task<Answer<Established>> DeviceSession::wait(std::unique_ptr<Waiting> waiting) 
   co_return so_far(*waiting);
 }
 
+// Each call has its own idea of what is usable.
+bool DeviceSession::can_serve(Waiting& waiting) {
+  if (!link_goes_on()) return false;
+  if (!link_->verified && !waiting.options.terms.use_cache) return false;
+  const auto& required = waiting.options.required_uuids;
+  const auto lacking = services_ ? missing(*services_, required) : required;
+  if (lacking.empty()) return true;
+  if (!link_->verified) return false;  // what the cache lacks, the device may have
+  const bool may_drop = !link_->foreign && !held_by_others(waiting.caller.name);
+  if (may_drop && !waiting.discovered_again) {
+    waiting.discovered_again = true;
+    discover_again_ = true;
+    changed_.notify();
+    return false;
+  }
+  std::string said = "missing";
+  for (auto& uuid : lacking) said += " " + uuid;
+  waiting.refusal = refuse({Cause::services_incomplete, said});
+  return false;
+}
+
+bool DeviceSession::held_by_others(const std::string& name) const {
+  const auto& leases = leases_.all();
+  return std::any_of(leases.begin(), leases.end(), [&](auto& lease) { return lease.holder.name != name; });
+}
+
 Established DeviceSession::so_far(const Waiting& waiting) const {
   const bool queued = stage_ == Stage::disconnected || stage_ == Stage::disconnecting;
   return {.stage = queued ? Stage::queued : stage_,
@@ -83,7 +110,8 @@ Established DeviceSession::so_far(const Waiting& waiting) const {
           .bluez_device = link_goes_on() ? bluez_device() : "/",
           .attempts = link_ ? link_->attempts : attempt_,
           .elapsed = radio_.now() - waiting.began,
-          .services_verified = connected(),
+          .services_from_cache = link_ && link_->from_cache && !link_->verified,
+          .services_verified = services_verified(),
           .shared = waiting.shared || (link_ && link_->adopted)};
 }
 
@@ -103,13 +131,15 @@ Terms DeviceSession::terms_of_waiting() const {
   if (!somebody_waits()) return terms_;
   const bool keeps = run_goes_on() && leases_.next_expiry();
   Terms terms =
-      keeps ? terms_ : Terms{.attempt_timeout = 0s, .max_attempts = 0, .adapter = {}, .pair = false};
+      keeps ? terms_ : Terms{.attempt_timeout = 0s, .max_attempts = 0, .adapter = {}, .use_cache = false};
   for (auto* waiting : waiting_) {
     const auto& asked = waiting->options.terms;
     if (waiting->over()) continue;
     terms.attempt_timeout = std::max(terms.attempt_timeout, asked.attempt_timeout);
     terms.max_attempts = std::max(terms.max_attempts, asked.max_attempts);
     terms.pair = terms.pair || asked.pair;
+    terms.trust = terms.trust || asked.trust;
+    terms.use_cache = terms.use_cache || asked.use_cache;
     if (terms.adapter.empty()) terms.adapter = asked.adapter;
   }
   return terms;
@@ -123,6 +153,7 @@ std::optional<Refusal> DeviceSession::contradiction(const Terms& asked) const {
       return refuse({Cause::busy, "the link is up on " + route.adapter_name});
     if (asked.pair && !link_->watch->seen().bonded)
       return refuse({Cause::busy, "the link is up without a bond"});
+    if (asked.trust && !link_->trusted) return refuse({Cause::busy, "the link is up without trust"});
     return {};
   }
   if (!run_goes_on() && !somebody_waits()) return {};
@@ -131,6 +162,7 @@ std::optional<Refusal> DeviceSession::contradiction(const Terms& asked) const {
     return refuse({Cause::busy, terms.adapter.empty() ? "others connect it on any adapter"
                                                       : "others connect it on " + terms.adapter});
   if (asked.pair && !terms.pair) return refuse({Cause::busy, "others connect it without pairing"});
+  if (asked.trust && !terms.trust) return refuse({Cause::busy, "others connect it without trust"});
   return {};
 }
 

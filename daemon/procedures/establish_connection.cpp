@@ -3,6 +3,7 @@
 
 #include "core/retry_budget.hpp"
 #include "procedures/dial.hpp"
+#include "procedures/link_services.hpp"
 #include "procedures/listen_for.hpp"
 #include "procedures/locate.hpp"
 #include "procedures/resolve.hpp"
@@ -89,7 +90,8 @@ class Run {
       co_return up.failure();
     }
     radio_.routes.succeeded(device_, route.adapter_address, route.path, radio_.now());
-    co_return Link{route, std::move(watch_), attempt_, adopted_, foreign_};
+    co_return Link{route,    std::move(watch_), attempt_,     adopted_,
+                   foreign_, from_cache_,       !from_cache_, trusted_};
   }
 
   // The route to dial, and the discovery sessions that are to end behind the dial.
@@ -138,12 +140,23 @@ class Run {
       route.connected = looked.value().connected;
     }
     adopt(route, route.connected);
+    if (terms_.trust) {
+      const auto until = radio_.now() + 10s;
+      auto trusted = co_await radio_.bluez.trust(route.path, until, stop);
+      if (!trusted.ok()) co_return trusted;
+      trusted_ = true;
+    }
     if (!route.connected || terms_.pair) {
       auto turn = co_await radio_.turns.turn(route.adapter, stop);
       if (!turn.ok()) co_return turn.failure();
       auto dialled = co_await dial(radio_, *watch_, route, device_, terms_, std::move(discovering), stop);
       if (!dialled.ok()) co_return co_await after_refusal(route, dialled.failure());
       adopt(route, dialled.value().was_up);
+    }
+    if (terms_.use_cache && !watch_->seen().services_resolved) {
+      auto known = co_await cached_services(radio_, *watch_, route, device_, stop);
+      from_cache_ = known.has_value() && watch_->seen().connected;
+      if (from_cache_) co_return Unit{};
     }
     progress_.stage(Stage::resolving, route.adapter_name);
     const Duration patience = terms_.attempt_timeout;
@@ -227,6 +240,8 @@ class Run {
   std::optional<TimePoint> in_progress_since_;
   bool adopted_ = false;
   bool foreign_ = false;
+  bool from_cache_ = false;
+  bool trusted_ = false;
   std::unique_ptr<DeviceWatch> watch_;  // of the last dial, followed between attempts too
 };
 

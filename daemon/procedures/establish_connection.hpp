@@ -15,6 +15,9 @@ struct Link {
   std::uint32_t attempts = 0;  // the successful one included
   bool adopted = false;        // it was up already
   bool foreign = false;        // adopted, and another program's: never ours to end
+  bool from_cache = false;     // usable by its services in the cache
+  bool verified = true;        // BlueZ has resolved the services since the link came up
+  bool trusted = false;        // by option of this run
 };
 
 struct RunFailure {

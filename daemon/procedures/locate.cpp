@@ -86,6 +86,7 @@ std::optional<Route> choose_route(const Radio& radio, DeviceAddress device, cons
                           .bonded = object.bonded,
                           .rssi = object.rssi,
                           .failures = radio.routes.failures(device, adapter->address, radio.now()),
+                          .has_services = radio.bluez.has_services(object.path),
                           .last_successful = adapter->address == last});
     of.push_back(&object);
   }

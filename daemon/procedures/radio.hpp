@@ -2,6 +2,7 @@
 #pragma once
 #include "core/route_memory.hpp"
 #include "ports/bluez.hpp"
+#include "ports/cache_store.hpp"
 #include "ports/dial_record.hpp"
 #include "procedures/dial_turns.hpp"
 #include "procedures/discovery.hpp"
@@ -12,6 +13,7 @@ struct Radio {
   Executor& executor;
   Bluez& bluez;
   DialRecord& dials;
+  CacheStore& cache;
   Discovery discovery{executor, bluez};
   DialTurns turns{executor};
   RouteMemory routes{};

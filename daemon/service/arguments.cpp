@@ -7,12 +7,14 @@
 #include <cctype>
 #include <functional>
 
+#include "core/gatt_database.hpp"
 #include "core/printable.hpp"
 
 namespace bleconnd {
 namespace {
 
 constexpr std::size_t kLongestLabel = 64;
+constexpr std::size_t kMostUuids = 64;
 
 Refusal invalid(const std::string& what, const std::string& advice) {
   return {Category::invalid_args, "invalid", fmt::format("invalid: {}; {}", what, advice)};
@@ -94,18 +96,40 @@ Complaint pair(const sdbus::Variant& value, EstablishOptions& options) {
 Complaint wait(const sdbus::Variant& value, EstablishOptions& options) {
   return read_bool(value, options.wait);
 }
+Complaint trust(const sdbus::Variant& value, EstablishOptions& options) {
+  return read_bool(value, options.terms.trust);
+}
+Complaint use_services_cache(const sdbus::Variant& value, EstablishOptions& options) {
+  return read_bool(value, options.terms.use_cache);
+}
+
+Complaint required_uuids(const sdbus::Variant& value, EstablishOptions& options) {
+  const auto expected = fmt::format("as of at most {} UUIDs", kMostUuids);
+  if (signature_of(value) != "as") return wrong_type(value, expected);
+  const auto texts = value.get<std::vector<std::string>>();
+  if (texts.size() > kMostUuids) return fmt::format("must be {}, has {}", expected, texts.size());
+  for (auto& text : texts) {
+    auto uuid = full_uuid(text);
+    if (!uuid) return fmt::format("must be {}, \"{}\" is none", expected, printable(text));
+    options.required_uuids.push_back(std::move(*uuid));
+  }
+  return {};
+}
 
 struct Option {
   const char* key;
   Complaint (*read)(const sdbus::Variant&, EstablishOptions&);
 };
-constexpr std::array<Option, 7> kOptions{{{"timeout", timeout},
-                                          {"attempt-timeout", attempt_timeout},
-                                          {"max-attempts", max_attempts},
-                                          {"adapter", adapter},
-                                          {"pair", pair},
-                                          {"wait", wait},
-                                          {"label", label}}};
+constexpr std::array<Option, 10> kOptions{{{"timeout", timeout},
+                                           {"attempt-timeout", attempt_timeout},
+                                           {"max-attempts", max_attempts},
+                                           {"adapter", adapter},
+                                           {"use-services-cache", use_services_cache},
+                                           {"required-uuids", required_uuids},
+                                           {"pair", pair},
+                                           {"trust", trust},
+                                           {"wait", wait},
+                                           {"label", label}}};
 
 const Option* option(const std::string& key) {
   for (auto& each : kOptions)
@@ -140,6 +164,16 @@ std::variant<EstablishOptions, Refusal> parse_establish_options(const Options& o
 std::variant<Unit, Refusal> parse_no_options(const Options& options) {
   if (options.empty()) return Unit{};
   return unknown_option(options.begin()->first, "this method has no options yet");
+}
+
+std::variant<bool, Refusal> parse_clear_options(const Options& options) {
+  bool force = false;
+  for (auto& [key, value] : options) {
+    if (key != "force") return unknown_option(key, "the option is force");
+    if (auto complaint = read_bool(value, force); !complaint.empty())
+      return invalid(fmt::format("option {} {}", key, complaint), "correct it or leave it out");
+  }
+  return force;
 }
 
 std::vector<std::string> establish_option_names() {

@@ -47,6 +47,8 @@ DeviceObject::Values DeviceObject::read() const {
         {lease.lingers_to ? std::string{} : lease.holder.name, lease.holder.uid, lease.label});
   if (session_.connected())
     now.connected_since = told_.connected_since ? told_.connected_since : realtime_usec();
+  now.services_cached = session_.services_cached();
+  now.services_verified = session_.services_verified();
   return now;
 }
 
@@ -61,6 +63,8 @@ void DeviceObject::announce_changes() {
     changed.emplace_back("LastError");
   if (now.leases != told_.leases) changed.emplace_back("Leases");
   if (now.connected_since != told_.connected_since) changed.emplace_back("ConnectedSince");
+  if (now.services_cached != told_.services_cached) changed.emplace_back("ServicesCached");
+  if (now.services_verified != told_.services_verified) changed.emplace_back("ServicesVerified");
   told_ = now;
   if (changed.empty()) return;
   tell([&] {
@@ -79,6 +83,10 @@ void DeviceObject::attempt_failed(const FailedAttempt& failed, const Refusal& as
 
 void DeviceObject::link_ended(const std::string& reason) {
   tell([&] { emitDisconnected(reason); });
+}
+
+void DeviceObject::services_changed() {
+  tell([&] { emitServicesChanged(); });
 }
 
 }  // namespace bleconnd

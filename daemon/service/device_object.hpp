@@ -23,6 +23,7 @@ class DeviceObject final : public sdbus::AdaptorInterfaces<org::bleconnd::Device
   void announce_changes();
   void attempt_failed(const FailedAttempt& failed, const Refusal& as);
   void link_ended(const std::string& reason);
+  void services_changed();
 
  private:
   using LeaseRow = sdbus::Struct<std::string, std::uint32_t, std::string>;
@@ -31,6 +32,8 @@ class DeviceObject final : public sdbus::AdaptorInterfaces<org::bleconnd::Device
     std::uint32_t attempt = 0;
     std::vector<LeaseRow> leases;
     std::uint64_t connected_since = 0;
+    bool services_cached = false;
+    bool services_verified = false;
   };
   Values read() const;
 
@@ -43,6 +46,8 @@ class DeviceObject final : public sdbus::AdaptorInterfaces<org::bleconnd::Device
     return {told_.error_name, told_.error_message};
   }
   std::vector<LeaseRow> Leases() override { return told_.leases; }
+  bool ServicesCached() override { return told_.services_cached; }
+  bool ServicesVerified() override { return told_.services_verified; }
   std::uint64_t ConnectedSince() override { return told_.connected_since; }
 
   const DeviceSession& session_;

@@ -73,7 +73,7 @@ Task<Unit> RootObject::serve_establish(Reply<sdbus::ObjectPath, VariantMap> repl
   results.emplace("bluez-device", sdbus::Variant{sdbus::ObjectPath{established.bluez_device}});
   results.emplace("attempts", sdbus::Variant{established.attempts});
   results.emplace("elapsed-usec", sdbus::Variant{static_cast<std::uint64_t>(elapsed.count())});
-  results.emplace("services-from-cache", sdbus::Variant{false});
+  results.emplace("services-from-cache", sdbus::Variant{established.services_from_cache});
   results.emplace("services-verified", sdbus::Variant{established.services_verified});
   results.emplace("shared", sdbus::Variant{established.shared});
   reply.answer(sdbus::ObjectPath{object_path(address)}, results);
@@ -134,17 +134,66 @@ void RootObject::GetServices(sdbus::Result<ManagedObjects, VariantMap>&& result,
 }
 
 Task<Unit> RootObject::serve_services(Reply<ManagedObjects, VariantMap> reply,
-                                      Task<Answer<GattObjects>> answer) {
+                                      Task<Answer<Services>> answer) {
   auto answered = co_await answer;
   if (auto* refusal = std::get_if<Refusal>(&answered)) {
     reply.refuse_with(*refusal);
     co_return Unit{};
   }
+  const auto& services = std::get<Services>(answered);
+  const auto age = std::chrono::microseconds{services.age};
   VariantMap info;
-  info.emplace("from-cache", sdbus::Variant{false});
-  info.emplace("age-usec", sdbus::Variant{std::uint64_t{0}});
-  reply.answer(managed_objects(std::get<GattObjects>(answered)), info);
+  info.emplace("from-cache", sdbus::Variant{services.from_cache});
+  info.emplace("age-usec", sdbus::Variant{static_cast<std::uint64_t>(age.count())});
+  reply.answer(managed_objects(services.objects), info);
   co_return Unit{};
+}
+
+void RootObject::ClearCache(sdbus::Result<bool>&& result, std::string address, Options options) {
+  Reply<bool> reply{std::move(result)};
+  auto device = parse_address(address);
+  if (auto* refusal = std::get_if<Refusal>(&device)) return reply.refuse_with(*refusal);
+  auto force = parse_clear_options(options);
+  if (auto* refusal = std::get_if<Refusal>(&force)) return reply.refuse_with(*refusal);
+  const auto of = std::get<DeviceAddress>(device);
+  const auto by = caller();
+  const auto what = of.text() + (std::get<bool>(force) ? ": clear cache, by force" : ": clear cache");
+  auto answer = connections_.clear_cache(by, of, std::get<bool>(force));
+  serving_.spawn(serve_clear(std::move(reply), by, what, std::move(answer)));
+}
+
+Task<Unit> RootObject::serve_clear(Reply<bool> reply, Caller by, std::string what,
+                                   Task<Answer<Cleared>> answer) {
+  auto answered = co_await answer;
+  if (auto* refusal = std::get_if<Refusal>(&answered)) {
+    reply.refuse_with(*refusal);
+    co_return Unit{};
+  }
+  const auto& cleared = std::get<Cleared>(answered);
+  log_cleared(by, what, cleared);
+  reply.answer(cleared.entries + cleared.objects > 0);
+  co_return Unit{};
+}
+
+void RootObject::ClearAllCaches(sdbus::Result<std::uint32_t>&& result) {
+  Reply<std::uint32_t> reply{std::move(result)};
+  const auto by = caller();
+  serving_.spawn(serve_clear_all(std::move(reply), by, connections_.clear_all_caches()));
+}
+
+Task<Unit> RootObject::serve_clear_all(Reply<std::uint32_t> reply, Caller by, Task<Answer<Cleared>> answer) {
+  auto answered = co_await answer;
+  const auto& cleared = std::get<Cleared>(answered);
+  log_cleared(by, "all devices: clear cache", cleared);
+  reply.answer(cleared.entries);
+  co_return Unit{};
+}
+
+void RootObject::log_cleared(const Caller& by, const std::string& what, const Cleared& cleared) {
+  log_.write(LogLevel::notice,
+             fmt::format("{}, asked by {} (uid {}): {} entries and {} objects of BlueZ removed{}", what,
+                         by.name, by.uid, cleared.entries, cleared.objects,
+                         cleared.later ? "; BlueZ's object follows when the link has ended" : ""));
 }
 
 std::vector<sdbus::Struct<std::string, std::string, std::string, std::uint32_t, sdbus::ObjectPath>>
@@ -158,8 +207,9 @@ RootObject::ListConnections() {
 }
 
 std::vector<std::string> RootObject::Features() {
-  std::vector<std::string> features{"EstablishConnection", "ReleaseConnection", "Disconnect", "GetServices",
-                                    "ListConnections"};
+  std::vector<std::string> features{
+      "EstablishConnection", "ReleaseConnection", "Disconnect",      "GetServices",
+      "ClearCache",          "ClearAllCaches",    "ListConnections", "force"};
   for (auto& option : establish_option_names()) features.push_back(option);
   return features;
 }
@@ -257,6 +307,14 @@ void RootObject::link_ended(DeviceSession& session, const std::string& reason) {
   if (auto device = devices_.find(session.address()); device != devices_.end())
     device->second->link_ended(reason);
   log_.write(LogLevel::info, session.address().text() + ": disconnected (" + reason + ")", fields(session));
+}
+
+void RootObject::services_changed(DeviceSession& session, const std::vector<std::string>& difference) {
+  if (auto device = devices_.find(session.address()); device != devices_.end())
+    device->second->services_changed();
+  log_.write(LogLevel::notice,
+             fmt::format("{}: services changed: {}", session.address().text(), fmt::join(difference, ", ")),
+             fields(session));
 }
 
 void RootObject::gone(DeviceSession& session) {

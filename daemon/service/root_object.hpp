@@ -42,6 +42,8 @@ class RootObject final
                          Options options) override;
   void Disconnect(sdbus::Result<>&& result, std::string address) override;
   void GetServices(sdbus::Result<ManagedObjects, VariantMap>&& result, std::string address) override;
+  void ClearCache(sdbus::Result<bool>&& result, std::string address, Options options) override;
+  void ClearAllCaches(sdbus::Result<std::uint32_t>&& result) override;
   std::vector<sdbus::Struct<std::string, std::string, std::string, std::uint32_t, sdbus::ObjectPath>>
   ListConnections() override;
   std::string Version() override { return version_; }
@@ -55,6 +57,7 @@ class RootObject final
   void stage_changed(DeviceSession& session, const std::string& reason) override;
   void attempt_failed(DeviceSession& session, const FailedAttempt& failed, const Refusal& as) override;
   void link_ended(DeviceSession& session, const std::string& reason) override;
+  void services_changed(DeviceSession& session, const std::vector<std::string>& difference) override;
   void gone(DeviceSession& session) override;
 
   Caller caller();
@@ -62,7 +65,10 @@ class RootObject final
                              Task<Answer<Established>> answer);
   Task<Unit> serve_release(Reply<std::uint32_t> reply, Task<Answer<std::uint32_t>> answer);
   Task<Unit> serve_disconnect(Reply<> reply, Task<Answer<Unit>> answer);
-  Task<Unit> serve_services(Reply<ManagedObjects, VariantMap> reply, Task<Answer<GattObjects>> answer);
+  Task<Unit> serve_services(Reply<ManagedObjects, VariantMap> reply, Task<Answer<Services>> answer);
+  Task<Unit> serve_clear(Reply<bool> reply, Caller by, std::string what, Task<Answer<Cleared>> answer);
+  Task<Unit> serve_clear_all(Reply<std::uint32_t> reply, Caller by, Task<Answer<Cleared>> answer);
+  void log_cleared(const Caller& by, const std::string& what, const Cleared& cleared);
   Task<Unit> follow_stack();
   std::string stack_state() const;
   void announce_connections();

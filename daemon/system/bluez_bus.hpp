@@ -46,14 +46,20 @@ class BluezBus final : public Bluez {
     return devices_.watch(path);
   }
   bool knows(const std::string& path) const override { return devices_.knows(path); }
+  bool has_services(const std::string& path) const override { return devices_.has_services(path); }
   Outcome<std::unique_ptr<Ear>> listen(const std::string& adapter, DeviceAddress address,
                                        std::vector<std::string> paths, Notice& notice) override;
 
   Task<Outcome<DeviceState>> get_device(std::string path, TimePoint deadline, std::stop_token stop) override;
   Task<Outcome<std::vector<DeviceState>>> find_devices(DeviceAddress address, TimePoint deadline,
                                                        std::stop_token stop) override;
+  Task<Outcome<std::vector<DeviceState>>> all_devices(TimePoint deadline, std::stop_token stop) override;
   Task<Outcome<GattObjects>> read_services(std::string path, TimePoint deadline,
                                            std::stop_token stop) override;
+  Task<Outcome<std::vector<std::uint8_t>>> read_value(std::string characteristic, TimePoint deadline,
+                                                      std::stop_token stop) override;
+  Task<Outcome<>> trust(std::string path, TimePoint deadline, std::stop_token stop) override;
+  Task<Outcome<>> remove_device(std::string path, TimePoint deadline, std::stop_token stop) override;
   Task<Outcome<>> connect(std::string path, TimePoint deadline, std::stop_token stop) override;
   Task<Outcome<>> disconnect(std::string path, TimePoint deadline, std::stop_token stop) override;
   Task<Outcome<>> pair(std::string path, TimePoint deadline, std::stop_token stop) override;
@@ -88,7 +94,11 @@ class BluezBus final : public Bluez {
                                std::stop_token stop);
   Task<Outcome<>> dial_call(std::string path, const char* member, TimePoint deadline, std::stop_token stop);
   Outcome<DeviceState> read_device(const DbusAnswer& answer, const std::string& path);
-  Outcome<std::vector<DeviceState>> read_devices(const DbusAnswer& answer, DeviceAddress address);
+  // Those that are `address` or connected; without one all.
+  Task<Outcome<std::vector<DeviceState>>> list_devices(std::optional<DeviceAddress> address,
+                                                       TimePoint deadline, std::stop_token stop);
+  Outcome<std::vector<DeviceState>> read_devices(const DbusAnswer& answer,
+                                                 std::optional<DeviceAddress> address);
   Outcome<GattObjects> read_gatt(const DbusAnswer& answer, const std::string& device);
 
   sd_bus* bus_;

@@ -10,8 +10,11 @@ namespace {
 
 constexpr char kProperties[] = "org.freedesktop.DBus.Properties";
 constexpr char kObjectManager[] = "org.freedesktop.DBus.ObjectManager";
-// Objects in an answer of ours: more links than all adapters of a host can have.
+// Objects in an answer of ours: more links than all adapters of a host can have, and more devices than are
+// cached.
 constexpr std::size_t kMostFound = 1024;
+constexpr std::size_t kMostListed = 32768;
+constexpr std::size_t kLongestValue = 512;  // of an attribute (Core specification, Vol 3, Part F, 3.2.9)
 
 Failure no_bluetoothd() {
   return {Cause::stack_down, "bluetoothd is not on the bus"};
@@ -67,6 +70,15 @@ Outcome<DeviceState> BluezBus::read_device(const DbusAnswer& answer, const std::
 
 Task<Outcome<std::vector<DeviceState>>> BluezBus::find_devices(DeviceAddress address, TimePoint deadline,
                                                                std::stop_token stop) {
+  return list_devices(address, deadline, std::move(stop));
+}
+
+Task<Outcome<std::vector<DeviceState>>> BluezBus::all_devices(TimePoint deadline, std::stop_token stop) {
+  return list_devices({}, deadline, std::move(stop));
+}
+
+Task<Outcome<std::vector<DeviceState>>> BluezBus::list_devices(std::optional<DeviceAddress> address,
+                                                               TimePoint deadline, std::stop_token stop) {
   if (owner().empty()) co_return no_bluetoothd();
   auto message = line_.new_call(owner(), "/", kObjectManager, "GetManagedObjects");
   const auto read = [this, asked = owner(),
@@ -78,11 +90,13 @@ Task<Outcome<std::vector<DeviceState>>> BluezBus::find_devices(DeviceAddress add
   co_return co_await call;
 }
 
-Outcome<std::vector<DeviceState>> BluezBus::read_devices(const DbusAnswer& answer, DeviceAddress address) {
+Outcome<std::vector<DeviceState>> BluezBus::read_devices(const DbusAnswer& answer,
+                                                         std::optional<DeviceAddress> address) {
   if (!answer.ok()) return answer.failure();
   std::vector<DeviceState> found;
   std::set<std::string, std::less<>> followed;
-  const auto wanted = address.text();
+  const auto wanted = address ? address->text() : std::string{};
+  const auto limit = address ? kMostFound : kMostListed;
   const bool whole = for_each_object(answer.value(), [&](std::string_view path) {
     ObjectInterfaces interfaces;
     if (device_part(path) != path) return skip_interfaces(answer.value());
@@ -91,8 +105,9 @@ Outcome<std::vector<DeviceState>> BluezBus::read_devices(const DbusAnswer& answe
     if (devices_.follows(path)) followed.emplace(path);
     devices_.looked_at(path, *interfaces.device);
     auto state = device_state(path, *interfaces.device);
-    const bool asked_for = state.ok() && (state.value().address == wanted || state.value().connected);
-    if (asked_for && found.size() < kMostFound) found.push_back(std::move(state.value()));
+    const bool asked_for =
+        state.ok() && (!address || state.value().address == wanted || state.value().connected);
+    if (asked_for && found.size() < limit) found.push_back(std::move(state.value()));
     return true;
   });
   if (!whole) return unreadable_answer();
@@ -132,6 +147,40 @@ Outcome<GattObjects> BluezBus::read_gatt(const DbusAnswer& answer, const std::st
   }
   devices_.services_read(device, objects);
   return objects;
+}
+
+Task<Outcome<std::vector<std::uint8_t>>> BluezBus::read_value(std::string characteristic, TimePoint deadline,
+                                                              std::stop_token stop) {
+  if (owner().empty()) co_return no_bluetoothd();
+  auto message = line_.new_call(owner(), characteristic, "org.bluez.GattCharacteristic1", "ReadValue");
+  if (message) sd_bus_message_append(message.get(), "a{sv}", 0);
+  const auto read = [](const DbusAnswer& answer) -> Outcome<std::vector<std::uint8_t>> {
+    if (!answer.ok()) return answer.failure();
+    const void* bytes = nullptr;
+    std::size_t size = 0;
+    if (sd_bus_message_read_array(answer.value(), 'y', &bytes, &size) < 0 || size > kLongestValue)
+      return unreadable_answer();
+    const auto* first = static_cast<const std::uint8_t*>(bytes);
+    return std::vector<std::uint8_t>{first, first + size};
+  };
+  DbusCall<std::vector<std::uint8_t>> call{loop_, line_, std::move(message), read, deadline, std::move(stop)};
+  co_return co_await call;
+}
+
+Task<Outcome<>> BluezBus::trust(std::string path, TimePoint deadline, std::stop_token stop) {
+  if (owner().empty()) co_return no_bluetoothd();
+  auto message = line_.new_call(owner(), path, kProperties, "Set");
+  if (message) sd_bus_message_append(message.get(), "ssv", kDeviceInterface, "Trusted", "b", 1);
+  DbusCall<Unit> call{loop_, line_, std::move(message), read_nothing, deadline, std::move(stop)};
+  co_return co_await call;
+}
+
+Task<Outcome<>> BluezBus::remove_device(std::string path, TimePoint deadline, std::stop_token stop) {
+  if (owner().empty()) co_return no_bluetoothd();
+  auto message = line_.new_call(owner(), std::string{adapter_part(path)}, kAdapterInterface, "RemoveDevice");
+  if (message) sd_bus_message_append(message.get(), "o", path.c_str());
+  DbusCall<Unit> call{loop_, line_, std::move(message), read_nothing, deadline, std::move(stop)};
+  co_return co_await call;
 }
 
 Task<Outcome<>> BluezBus::dial_call(std::string path, const char* member, TimePoint deadline,

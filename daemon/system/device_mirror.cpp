@@ -112,6 +112,11 @@ bool DeviceMirror::follows(std::string_view path) const {
   return entries_.find(path) != entries_.end();
 }
 
+bool DeviceMirror::has_services(std::string_view path) const {
+  const auto at = entries_.find(path);
+  return at != entries_.end() && !at->second.seen.gatt.empty();
+}
+
 bool DeviceMirror::knows(std::string_view path) const {
   const auto at = entries_.find(path);
   return at != entries_.end() && at->second.seen.present;
@@ -189,6 +194,7 @@ void DeviceMirror::gatt_added(std::string_view path, GattObject object) {
   } else {
     seen.gatt_whole = false;
   }
+  ++seen.gatt_changes;
   entry->changed.notify();
 }
 
@@ -196,6 +202,7 @@ void DeviceMirror::gatt_removed(std::string_view path) {
   auto* entry = find(device_part(path));
   if (!entry) return;
   entry->seen.gatt.erase(std::string{path});
+  ++entry->seen.gatt_changes;
   entry->changed.notify();
 }
 

@@ -27,8 +27,9 @@ class DeviceMirror {
   DeviceMirror& operator=(const DeviceMirror&) = delete;
 
   Outcome<std::unique_ptr<DeviceWatch>> watch(const std::string& path);
-  void remember(const std::string& path);     // among the most recently used, if there is a rule left for it
-  bool knows(std::string_view path) const;    // followed, and its object is there
+  void remember(const std::string& path);   // among the most recently used, if there is a rule left for it
+  bool knows(std::string_view path) const;  // followed, and its object is there
+  bool has_services(std::string_view path) const;
   bool follows(std::string_view path) const;  // watched or remembered
 
   // Signals, about followed devices or others.

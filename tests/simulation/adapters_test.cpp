@@ -162,7 +162,7 @@ TEST(Paths, TheRouteOfTheLastLinkNeedsNoLookUp) {
   EXPECT_EQ(stage.world.now() - call->asked, 0s);
   EXPECT_EQ(stage.count("GetManagedObjects"), 0U);
   stage.run_until_answered(call);
-  EXPECT_EQ(call->text(), "ok hci0");
+  EXPECT_EQ(call->text(), "ok hci0 unverified");
 }
 
 TEST(Paths, AKnownRouteThatIsGoneIsLookedForAnew) {

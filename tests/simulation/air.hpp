@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/address.hpp"
 #include "world.hpp"
@@ -29,8 +30,9 @@ struct Peer {
   Duration link_time = 100ms;     // LE_Create_Connection
   Duration discovery_time = 500ms;
   int services = 2;
-  bool private_address = false;  // objects of it stay temporary
-  std::string linked_at = {};    // the object that holds its link; a linked peer is not heard
+  std::vector<std::uint8_t> hash = {};  // Database Hash; empty: it has none
+  bool private_address = false;         // objects of it stay temporary
+  std::string linked_at = {};           // the object that holds its link; a linked peer is not heard
 
   Manner next_manner() {
     if (first.empty()) return manner;

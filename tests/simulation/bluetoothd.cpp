@@ -324,6 +324,13 @@ void Bluetoothd::find_devices(DeviceAddress address, Reply<std::vector<DeviceSta
   answer<std::vector<DeviceState>>(reply, std::move(found));
 }
 
+void Bluetoothd::all_devices(Reply<std::vector<DeviceState>> reply) {
+  if (scripted("GetManagedObjects", reply)) return;
+  std::vector<DeviceState> all;
+  for (auto& [path, each] : objects_) all.push_back(state(*each));
+  answer<std::vector<DeviceState>>(reply, std::move(all));
+}
+
 void Bluetoothd::read_services(const std::string& path, Reply<GattObjects> reply) {
   if (scripted("GetManagedObjects", reply)) return;
   auto* of = object(path);

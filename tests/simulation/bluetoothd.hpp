@@ -56,6 +56,7 @@ class Signals {
   virtual void device_added(const DeviceState& device) = 0;
   virtual void device_changed(const Change& change) = 0;
   virtual void device_removed(const std::string& path) = 0;
+  virtual void services_removed(const std::string& device, const GattObjects& objects) = 0;
   virtual void services_added(const std::string& device, const GattObjects& objects) = 0;
 };
 
@@ -154,6 +155,7 @@ class Bluetoothd {
   void hears(const std::string& adapter, const std::string& address, std::int16_t rssi = -60);
   void hears_no_more(const std::string& adapter, const std::string& address);
   void drop_link(const std::string& address);
+  void service_changed(const std::string& address);  // the peer says so: BlueZ reads again
 
   // --- other programs ---
   void foreign_connect(const std::string& path);
@@ -176,6 +178,10 @@ class Bluetoothd {
   void get_device(const std::string& path, Reply<DeviceState> reply);
   void find_devices(DeviceAddress address, Reply<std::vector<DeviceState>> reply);
   void read_services(const std::string& path, Reply<GattObjects> reply);
+  void all_devices(Reply<std::vector<DeviceState>> reply);
+  void read_value(const std::string& characteristic, Reply<std::vector<std::uint8_t>> reply);
+  void set_trusted(const std::string& path, Reply<Unit> reply);
+  void remove_device(const std::string& path, Reply<Unit> reply);
   void client_left();  // our connection to the bus ended
 
   // --- the truth, for checkers ---
@@ -268,6 +274,7 @@ class Bluetoothd {
   void link_up(Object& object);
   void attached(Object& object);
   void discovered(Object& object);
+  void services_are(Object& object);
   void bonding_done(Object& object);
   void link_down(Object& object, const std::string& reason);
   void hang_up_done(Object& object);

@@ -1,5 +1,6 @@
 // Connect, Pair and Disconnect: from the call over the kernel's queue to the link, its services, its end.
 #include <algorithm>
+#include <cstdio>
 
 #include "bluetoothd.hpp"
 
@@ -22,12 +23,28 @@ Failure canceled(const Dial& dial) {
   return classify("org.bluez.Error.Failed", "br-connection-canceled");
 }
 
-GattObjects tree(const std::string& device, int services) {
+// A service with one characteristic at `handle`, 180N and 2aNN.
+void add_service(GattObjects& all, const std::string& device, unsigned handle, const std::string& uuid,
+                 const std::string& characteristic) {
+  char name[32], below[32];
+  std::snprintf(name, sizeof name, "/service%04x", handle);
+  std::snprintf(below, sizeof below, "/char%04x", handle + 1);
+  const auto base = std::string{"-0000-1000-8000-00805f9b34fb"};
+  const auto service = device + name;
+  all[service] = {"org.bluez.GattService1",
+                  {{"UUID", "0000" + uuid + base}, {"Primary", true}, {"Device", ObjectPathText{device}}}};
+  all[service + below] = {"org.bluez.GattCharacteristic1",
+                          {{"UUID", "0000" + characteristic + base},
+                           {"Service", ObjectPathText{service}},
+                           {"Flags", std::vector<std::string>{"read"}}}};
+}
+
+GattObjects tree(const std::string& device, const Peer& peer) {
   GattObjects all;
-  for (int i = 1; i <= services; ++i) {
-    const auto service = device + "/service000" + std::to_string(i);
-    all[service] = {"org.bluez.GattService1", {{"Device", ObjectPathText{device}}}};
-    all[service + "/char0001"] = {"org.bluez.GattCharacteristic1", {{"Service", ObjectPathText{service}}}};
+  if (!peer.hash.empty()) add_service(all, device, 0x0001, "1801", "2b2a");
+  for (int i = 1; i <= peer.services; ++i) {
+    const auto digit = std::to_string(i);
+    add_service(all, device, 0x10U * static_cast<unsigned>(i), "180" + digit, "2a0" + digit);
   }
   return all;
 }
@@ -204,15 +221,66 @@ void Bluetoothd::attached(Object& of) {
 }
 
 void Bluetoothd::discovered(Object& of) {
-  if (of.gatt.empty()) {
-    of.gatt = tree(of.path, of.peer->services);
-    flush();
-    tell([&](Signals& to) { to.services_added(of.path, of.gatt); });
-  }
+  services_are(of);
   of.resolved = true;
   touch(of).resolved = true;
   if (of.dial && of.dial->pairing)
     of.dial->timer = world_.timer(about(kBonding), [this, &of] { bonding_done(of); });
+}
+
+void Bluetoothd::services_are(Object& of) {
+  const auto now = tree(of.path, *of.peer);
+  GattObjects gone, made;
+  for (auto& [path, each] : of.gatt)
+    if (!now.contains(path)) gone[path] = each;
+  for (auto& [path, each] : now)
+    if (!of.gatt.contains(path)) made[path] = each;
+  of.gatt = now;
+  flush();
+  if (!gone.empty()) tell([&](Signals& to) { to.services_removed(of.path, gone); });
+  if (!made.empty()) tell([&](Signals& to) { to.services_added(of.path, made); });
+}
+
+void Bluetoothd::service_changed(const std::string& address) {
+  for (auto& [path, each] : objects_)
+    if (each->peer == &peer(address) && each->link && each->resolved) services_are(*each);
+}
+
+void Bluetoothd::read_value(const std::string& characteristic, Reply<std::vector<std::uint8_t>> reply) {
+  if (scripted("ReadValue", reply)) return;
+  auto* of = object(characteristic.substr(0, characteristic.find("/service")));
+  if (!of || !of->gatt.contains(characteristic))
+    return unknown_object(reply, "org.bluez.GattCharacteristic1", "ReadValue");
+  if (!of->link) return fail(reply, "org.bluez.Error.Failed", "Not connected");
+  answer<std::vector<std::uint8_t>>(reply, of->peer->hash);
+}
+
+void Bluetoothd::set_trusted(const std::string& path, Reply<Unit> reply) {
+  if (scripted("Set", reply)) return;
+  auto* of = object(path);
+  if (!of) return unknown_object(reply, "org.freedesktop.DBus.Properties", "Set");
+  of->trusted = true;
+  of->temporary = false;
+  of->expiry.reset();
+  answer<Unit>(reply, Unit{});
+}
+
+void Bluetoothd::remove_device(const std::string& path, Reply<Unit> reply) {
+  if (scripted("RemoveDevice", reply)) return;
+  auto* of = object(path);
+  if (!of) return fail(reply, "org.bluez.Error.DoesNotExist", "Does Not Exist");
+  const auto remove = [this, path, reply](const Outcome<>&) {
+    if (auto* still = object(path)) {
+      still->controller->stored.erase(still->address);
+      remove_object(*still);
+    }
+    answer<Unit>(reply, Unit{});
+  };
+  if (!of->link) return remove(Unit{});
+  of->link->hanging_up.push_back([this, remove](const Outcome<>& ended) {
+    world_.after(Duration{1ms}, [remove, ended] { remove(ended); });
+  });
+  if (!of->link->down) of->link->down = world_.timer(about(kHangUp), [this, of] { link_down(*of, "Local"); });
 }
 
 void Bluetoothd::bonding_done(Object& of) {

@@ -79,7 +79,7 @@ void Chaos::run() {
     scene_.run_for(world().between(0s, 60s));
   }
   if (world().chance(15)) {
-    calm_ = true;
+    calm_ = stopped_ = true;
     scene_.stop_daemon();
     check_answers();
     return;

@@ -55,6 +55,7 @@ class Chaos {
   bool faults_ = true;      // a fifth of the seeds has none: there every call must get its link
   bool neighbours_ = true;  // other programs dial, too
   bool calm_ = false;
+  bool stopped_ = false;
   std::vector<std::string> adapters_, devices_;
   std::map<std::string, std::map<std::string, std::int16_t>> heard_by_;  // by device, when nothing is wrong
   std::vector<std::string> clients_;

@@ -54,14 +54,19 @@ Manner Chaos::some_manner() {
 void Chaos::device_fault() {
   const auto& device = any_of(devices_);
   auto& peer = bluetoothd().peer(device);
-  switch (world().number(3)) {
+  switch (world().number(4)) {
     case 0:
+      peer.services = 1 + static_cast<int>(world().number(3));
+      if (world().chance(50)) peer.hash.assign(16, static_cast<std::uint8_t>(world().number(250)));
+      if (world().chance(50)) bluetoothd().service_changed(device);
+      break;
+    case 1:
       for (auto& adapter : adapters_) bluetoothd().hears_no_more(adapter, device);
       later(0s, 40s, [this, device] {
         for (auto& [adapter, rssi] : heard_by_[device]) bluetoothd().hears(adapter, device, rssi);
       });
       break;
-    case 1:
+    case 2:
       for (auto count = 1 + world().number(3); count > 0; --count) peer.first.push_back(some_manner());
       break;
     default:
@@ -167,6 +172,9 @@ void Chaos::call_fault() {
       {"StartDiscovery", {kBusy, kNotReady, kTimedOut, kOther, kEmptySuccess, kLost}},
       {"StopDiscovery", {kBusy, kTimedOut, kLost}},
       {"Disconnect", {kTimedOut, kLost}},
+      {"ReadValue", {kTimedOut, kOther, kLost}},
+      {"RemoveDevice", {kTimedOut, kOther, kLost}},
+      {"Set", {kGone, kTimedOut, kLost}},
   };
   const auto& [member, faults] = any_of(kCalls);
   auto fault = any_of(faults);

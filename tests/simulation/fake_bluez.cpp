@@ -97,6 +97,11 @@ Outcome<std::unique_ptr<DeviceWatch>> FakeBluez::watch(const std::string& path) 
   return std::unique_ptr<DeviceWatch>{std::make_unique<Watch>(*this, path)};
 }
 
+bool FakeBluez::has_services(const std::string& path) const {
+  auto found = entries_.find(path);
+  return found != entries_.end() && !found->second.seen.gatt.empty();
+}
+
 bool FakeBluez::knows(const std::string& path) const {
   auto found = entries_.find(path);
   return found != entries_.end() && found->second.seen.present;
@@ -176,6 +181,17 @@ void FakeBluez::services_added(const std::string& device, const GattObjects& obj
     auto entry = entries_.find(device);
     if (entry == entries_.end()) return;
     entry->second.seen.gatt.insert(objects.begin(), objects.end());
+    ++entry->second.seen.gatt_changes;
+    notify(entry->second);
+  });
+}
+
+void FakeBluez::services_removed(const std::string& device, const GattObjects& objects) {
+  from_bluetoothd_.send([this, device, objects] {
+    auto entry = entries_.find(device);
+    if (entry == entries_.end()) return;
+    for (auto& [path, each] : objects) entry->second.seen.gatt.erase(path);
+    ++entry->second.seen.gatt_changes;
     notify(entry->second);
   });
 }
@@ -342,6 +358,37 @@ Task<Outcome<GattObjects>> FakeBluez::read_services(std::string path, TimePoint 
   };
   called("GetManagedObjects", path);
   Call<GattObjects> call{*this, deadline, std::move(stop), ask, apply};
+  co_return co_await call;
+}
+
+Task<Outcome<std::vector<DeviceState>>> FakeBluez::all_devices(TimePoint deadline, std::stop_token stop) {
+  auto ask = [this](const Reply<std::vector<DeviceState>>& reply) { bluetoothd_.all_devices(reply); };
+  called("GetManagedObjects", "/");
+  Call<std::vector<DeviceState>> call{*this, deadline, std::move(stop), ask};
+  co_return co_await call;
+}
+
+Task<Outcome<std::vector<std::uint8_t>>> FakeBluez::read_value(std::string characteristic, TimePoint deadline,
+                                                               std::stop_token stop) {
+  auto ask = [this, characteristic](const Reply<std::vector<std::uint8_t>>& reply) {
+    bluetoothd_.read_value(characteristic, reply);
+  };
+  called("ReadValue", characteristic);
+  Call<std::vector<std::uint8_t>> call{*this, deadline, std::move(stop), ask};
+  co_return co_await call;
+}
+
+Task<Outcome<>> FakeBluez::trust(std::string path, TimePoint deadline, std::stop_token stop) {
+  auto ask = [this, path](const Reply<Unit>& reply) { bluetoothd_.set_trusted(path, reply); };
+  called("Trust", path);
+  Call<Unit> call{*this, deadline, std::move(stop), ask};
+  co_return co_await call;
+}
+
+Task<Outcome<>> FakeBluez::remove_device(std::string path, TimePoint deadline, std::stop_token stop) {
+  auto ask = [this, path](const Reply<Unit>& reply) { bluetoothd_.remove_device(path, reply); };
+  called("RemoveDevice", path);
+  Call<Unit> call{*this, deadline, std::move(stop), ask};
   co_return co_await call;
 }
 

@@ -46,6 +46,12 @@ class FakeBluez final : public Bluez, private Signals {
   Task<Outcome<DeviceState>> get_device(std::string path, TimePoint deadline, std::stop_token stop) override;
   Task<Outcome<std::vector<DeviceState>>> find_devices(DeviceAddress address, TimePoint deadline,
                                                        std::stop_token stop) override;
+  bool has_services(const std::string& path) const override;
+  Task<Outcome<std::vector<DeviceState>>> all_devices(TimePoint deadline, std::stop_token stop) override;
+  Task<Outcome<std::vector<std::uint8_t>>> read_value(std::string characteristic, TimePoint deadline,
+                                                      std::stop_token stop) override;
+  Task<Outcome<>> trust(std::string path, TimePoint deadline, std::stop_token stop) override;
+  Task<Outcome<>> remove_device(std::string path, TimePoint deadline, std::stop_token stop) override;
   Task<Outcome<GattObjects>> read_services(std::string path, TimePoint deadline,
                                            std::stop_token stop) override;
   Task<Outcome<>> connect(std::string path, TimePoint deadline, std::stop_token stop) override;
@@ -97,6 +103,7 @@ class FakeBluez final : public Bluez, private Signals {
   void device_added(const DeviceState& device) override;
   void device_changed(const Change& change) override;
   void device_removed(const std::string& path) override;
+  void services_removed(const std::string& device, const GattObjects& objects) override;
   void services_added(const std::string& device, const GattObjects& objects) override;
 
   void told_owner(const std::string& owner);

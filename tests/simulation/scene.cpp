@@ -34,6 +34,17 @@ Task<Unit> hear_end(World& world, Task<Answer<T>> task, EndingHandle ending) {
     ending->text = text_of(*refusal);
   } else if constexpr (std::is_same_v<T, Unit>) {
     ending->text = "ok";
+  } else if constexpr (std::is_same_v<T, Cleared>) {
+    const auto& cleared = std::get<Cleared>(answer);
+    ending->text = std::to_string(cleared.entries) + " entries, " + std::to_string(cleared.objects) +
+                   " objects" + (cleared.later ? ", later" : "");
+  } else if constexpr (std::is_same_v<T, Services>) {
+    const auto& services = std::get<Services>(answer);
+    std::size_t count = 0;
+    for (auto& [path, object] : services.objects) count += object.interface == "org.bluez.GattService1";
+    ending->text = (services.from_cache ? "cached " : "live ") + std::to_string(count);
+    if (services.from_cache)
+      ending->text += " under " + short_path(device_path(services.objects.begin()->first));
   } else {
     ending->text = std::to_string(std::get<0>(answer));
   }
@@ -42,6 +53,10 @@ Task<Unit> hear_end(World& world, Task<Answer<T>> task, EndingHandle ending) {
 }
 
 }  // namespace
+
+std::string device_path(const std::string& object) {
+  return object.substr(0, object.find("/service"));
+}
 
 std::string short_path(const std::string& path) {
   auto text = path.starts_with("/org/bluez/") ? path.substr(11) : path;
@@ -55,7 +70,8 @@ std::string Call::text() const {
   auto& established = std::get<0>(*answer);
   if (established.stage != Stage::connected)
     return "so far " + std::string{bleconnd::text(established.stage)};
-  return "ok " + established.adapter + (established.shared ? " shared" : "");
+  return "ok " + established.adapter + (established.services_verified ? "" : " unverified") +
+         (established.shared ? " shared" : "");
 }
 
 Scene::Scene(Setting setting)
@@ -73,7 +89,7 @@ Scene::~Scene() {
 
 Scene::Life::Life(Scene& scene)
     : bluez{scene.world, scene.bluetoothd, scene.latency_},
-      radio{.executor = scene.world, .bluez = bluez, .dials = scene.dials},
+      radio{.executor = scene.world, .bluez = bluez, .dials = scene.dials, .cache = scene.cache},
       connections{radio, scene} {
   bluez.on_call = [&scene](auto& member, auto& path) { scene.called(member, path); };
   connections.set_linger(scene.linger_);
@@ -145,6 +161,26 @@ EndingHandle Scene::disconnect(const std::string& device) {
   forced_.insert(device);
   clients_->spawn(
       hear_end<Unit>(world, life_->connections.disconnect(*DeviceAddress::parse(device)), ending));
+  return ending;
+}
+
+EndingHandle Scene::clear_cache(const std::string& client, const std::string& device, bool force) {
+  auto ending = std::make_shared<Ending>(Ending{.asked = world.now(), .is_dropped_at_end = true});
+  clients_->spawn(hear_end<Cleared>(
+      world, life_->connections.clear_cache(caller(client), *DeviceAddress::parse(device), force), ending));
+  return ending;
+}
+
+EndingHandle Scene::clear_all_caches() {
+  auto ending = std::make_shared<Ending>(Ending{.asked = world.now(), .is_dropped_at_end = true});
+  clients_->spawn(hear_end<Cleared>(world, life_->connections.clear_all_caches(), ending));
+  return ending;
+}
+
+EndingHandle Scene::services(const std::string& device) {
+  auto ending = std::make_shared<Ending>(Ending{.asked = world.now(), .is_dropped_at_end = true});
+  clients_->spawn(
+      hear_end<Services>(world, life_->connections.services(*DeviceAddress::parse(device)), ending));
   return ending;
 }
 
@@ -233,6 +269,10 @@ void Scene::attempt_failed(DeviceSession&, const FailedAttempt& failed, const Re
 
 void Scene::link_ended(DeviceSession&, const std::string& reason) {
   note("link ended: " + reason);
+}
+
+void Scene::services_changed(DeviceSession&, const std::vector<std::string>& difference) {
+  note("services changed: " + std::to_string(difference.size()));
 }
 
 }  // namespace bleconnd::simulation

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "async/scope.hpp"
+#include "cache.hpp"
 #include "dials.hpp"
 #include "fake_bluez.hpp"
 #include "procedures/connections.hpp"
@@ -38,6 +39,7 @@ struct Ending {
   std::optional<TimePoint> answered = {};
   int answers = 0;
   std::string text = "-";
+  bool is_dropped_at_end = false;  // the end of the daemon does not wait for it: its reply answers as it goes
 };
 using EndingHandle = std::shared_ptr<Ending>;
 
@@ -56,6 +58,7 @@ class Scene : private SessionEvents {
   World world;
   Bluetoothd bluetoothd;
   Dials dials;
+  Cache cache{world};
 
   // --- the daemon ---
   struct Life {
@@ -75,6 +78,10 @@ class Scene : private SessionEvents {
   CallHandle establish(const std::string& client, const std::string& device, EstablishOptions options = {});
   EndingHandle release(const std::string& client, const std::string& device);
   EndingHandle disconnect(const std::string& device);  // as root
+  EndingHandle clear_cache(const std::string& client, const std::string& device, bool force = false);
+  EndingHandle clear_all_caches();
+  // "live 2", "cached 2 under hci0": services; "NotCached invalid".
+  EndingHandle services(const std::string& device);
   void leave(const std::string& client);
   void everybody_leaves();
   void set_linger(Duration linger);
@@ -105,6 +112,7 @@ class Scene : private SessionEvents {
   void attempt_failed(DeviceSession& session, const FailedAttempt& failed, const Refusal& as) override;
   void link_ended(DeviceSession& session, const std::string& reason) override;
   void gone(DeviceSession& session) override;
+  void services_changed(DeviceSession& session, const std::vector<std::string>& difference) override;
 
   void called(const std::string& member, const std::string& path);
   void note(const std::string& line);
@@ -130,6 +138,8 @@ class Scene : private SessionEvents {
   std::vector<std::string> violations_;
 };
 
+// Of a GATT object: the device's.
+std::string device_path(const std::string& object);
 // "/org/bluez/hci0/dev_AA_00_00_00_00_01" → "hci0/01"
 std::string short_path(const std::string& path);
 

@@ -1,0 +1,101 @@
+// The cache beside BlueZ: its objects say what can be used, its reads say what is true.
+#include "procedures/link_services.hpp"
+
+#include "procedures/gatt_tree.hpp"
+#include "procedures/locate.hpp"
+#include "procedures/resolve.hpp"
+
+namespace bleconnd {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto kRead = 10s;  // one read of all objects, or of one value: an ATT request takes 30 s at most,
+                             // and a hash that is not told by then is not waited for
+// All of it, so that a caller with D-Bus' usual 25 s is answered: RemoveDevice of a link takes 2.7 s
+// (measured, 5.66).
+constexpr auto kForget = 19s;
+constexpr auto kOlder = 1h;  // how much older than true an entry may call itself: one write an hour at most
+constexpr std::size_t kHashSize = 16;
+
+// The device's own word for "these services": it changes with any of them (Core specification, Vol 3, Part G,
+// 7.3).
+Task<std::vector<std::uint8_t>> read_hash(Radio& radio, Route route, GattDatabase services,
+                                          std::stop_token stop) {
+  const auto at = find_characteristic(services, kGenericAttributeUuid, kDatabaseHashUuid);
+  if (!at) co_return std::vector<std::uint8_t>{};
+  const auto deadline = radio.now() + kRead;
+  auto read = co_await radio.bluez.read_value(path_of(*at, route.path), deadline, stop);
+  if (!read.ok() || read.value().size() != kHashSize) co_return std::vector<std::uint8_t>{};
+  co_return std::move(read.value());
+}
+
+}  // namespace
+
+Task<std::optional<GattDatabase>> cached_services(Radio& radio, DeviceWatch& watch, Route route,
+                                                  DeviceAddress device, std::stop_token stop) {
+  auto entry = radio.cache.load(device);
+  if (!entry) co_return std::nullopt;
+  if (!watch.seen().gatt_whole) {
+    const auto deadline = radio.now() + kRead;
+    auto read = co_await radio.bluez.read_services(route.path, deadline, stop);
+    if (!read.ok()) co_return std::nullopt;
+  }
+  if (!all_exist(entry->services, watch.seen().gatt, route.path)) co_return std::nullopt;
+  co_return std::move(entry->services);
+}
+
+Task<Outcome<ServicesRead>> read_services(Radio& radio, DeviceWatch& watch, Route route, Duration patience,
+                                          bool again, std::stop_token stop) {
+  auto resolved = co_await resolve(radio, watch, route, patience, stop);
+  if (!resolved.ok()) co_return resolved.failure();
+  if (again) {
+    const auto deadline = radio.now() + kRead;
+    auto read = co_await radio.bluez.read_services(route.path, deadline, stop);
+    if (!read.ok()) co_return read.failure();
+  }
+  auto services = database_of(watch.seen().gatt, route.path);
+  if (!services) co_return Failure{Cause::limits, "more objects than are kept, or none with a UUID"};
+  ServicesRead read{std::move(*services), watch.seen().gatt_changes, {}};
+  read.hash = co_await read_hash(radio, route, read.services, stop);
+  co_return read;
+}
+
+std::vector<std::string> keep_services(Radio& radio, DeviceAddress device, const Route& route,
+                                       const std::optional<GattDatabase>& told, const ServicesRead& read) {
+  CacheEntry now{.services = read.services,
+                 .hash = read.hash,
+                 .adapter = route.adapter_address,
+                 .object = route.path.substr(route.path.rfind('/') + 1),
+                 .read_at = radio.cache.now()};
+  const auto entry = radio.cache.load(device);
+  std::vector<std::string> changed;
+  if (entry) {
+    changed = difference(entry->services, read.services);
+    const bool both_hashed = !entry->hash.empty() && !read.hash.empty();
+    if (changed.empty() && both_hashed && entry->hash != read.hash) changed = {"~database hash"};
+    if (now.hash.empty() && changed.empty()) now.hash = entry->hash;  // one that could not be read this time
+  }
+  if (changed.empty() && told) changed = difference(*told, read.services);
+  const bool moved = entry && (entry->adapter != now.adapter || entry->object != now.object);
+  const bool new_hash = entry && entry->hash != now.hash;
+  const bool older = entry && (now.read_at - entry->read_at >= kOlder || now.read_at < entry->read_at);
+  if (!entry || !changed.empty() || moved || new_hash || older) radio.cache.save(device, std::move(now));
+  return changed;
+}
+
+Task<std::uint32_t> forget_in_bluez(Radio& radio, DeviceAddress device, bool force, std::stop_token stop) {
+  std::uint32_t removed = 0;
+  const auto deadline = radio.now() + kForget;
+  const Terms any_adapter;
+  auto objects = co_await find_objects(radio, device, any_adapter, stop);
+  if (!objects.ok()) co_return removed;
+  for (auto& object : objects.value()) {
+    if (object.address != device.text()) continue;
+    if (!force && (object.connected || object.bonded || object.trusted)) continue;
+    auto gone = co_await radio.bluez.remove_device(object.path, deadline, stop);
+    if (gone.ok()) ++removed;
+  }
+  co_return removed;
+}
+
+}  // namespace bleconnd

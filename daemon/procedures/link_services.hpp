@@ -1,0 +1,39 @@
+// The services of a link: known from the cache before BlueZ has read them, and verified once it has.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+#include <vector>
+
+#include "core/gatt_database.hpp"
+#include "procedures/attempt.hpp"
+#include "procedures/radio.hpp"
+
+namespace bleconnd {
+
+// Those of the cache, where BlueZ has an object for each of them on this route: they can be used as soon as
+// the link is up. Reads all objects once where they are not followed yet (after a restart of this daemon).
+Task<std::optional<GattDatabase>> cached_services(Radio& radio, DeviceWatch& watch, Route route,
+                                                  DeviceAddress device, std::stop_token stop);
+
+struct ServicesRead {
+  GattDatabase services;
+  std::uint32_t changes = 0;       // Observation::gatt_changes that it holds
+  std::vector<std::uint8_t> hash;  // Database Hash, 16 bytes; empty: there is none, or it could not be read
+};
+
+// What BlueZ has after ServicesResolved, and what the device says of it. `again`: BlueZ's objects have
+// changed since they were read. Failures: those of resolve(); `limits` for more objects than are kept.
+Task<Outcome<ServicesRead>> read_services(Radio& radio, DeviceWatch& watch, Route route, Duration patience,
+                                          bool again, std::stop_token stop);
+
+// What is different from the entry and from what was told before, for the journal; empty: nothing. Saves what
+// is new, and what the entry says of its age once that has grown by an hour.
+std::vector<std::string> keep_services(Radio& radio, DeviceAddress device, const Route& route,
+                                       const std::optional<GattDatabase>& told, const ServicesRead& read);
+
+// Removes BlueZ's own copies with their objects: of a device that is neither connected, bonded nor trusted
+// there, or of any (`force`). How many went.
+Task<std::uint32_t> forget_in_bluez(Radio& radio, DeviceAddress device, bool force, std::stop_token stop);
+
+}  // namespace bleconnd
