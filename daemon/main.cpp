@@ -7,6 +7,7 @@
 #include "procedures/radio.hpp"
 #include "service/root_object.hpp"
 #include "system/bluez_bus.hpp"
+#include "system/cache_directory.hpp"
 #include "system/client_watch.hpp"
 #include "system/configuration.hpp"
 #include "system/dial_record_file.hpp"
@@ -29,9 +30,11 @@ Task<Unit> tell_status(RootObject& root) {
   }
 }
 
-Task<Unit> shut_down(RootObject& root, EventLoop& loop) {
+Task<Unit> shut_down(RootObject& root, CacheDirectory& cache, EventLoop& loop) {
   notify_stopping();
+  const auto deadline = loop.now() + kShutDown;
   co_await root.connections().shut_down(kShutDown);
+  co_await cache.settle(deadline);
   loop.stop();
   co_return Unit{};
 }
@@ -41,8 +44,9 @@ int run(const Journal& journal) {
   auto connection = sdbus::createSystemBusConnection();
   bus::Attachment attachment{*connection, loop.event()};
   DialRecordFile dials{runtime_directory(), bus::id(*connection), journal};
+  CacheDirectory cache{cache_directory(), loop, journal};
   BluezBus bluez{*connection, loop, journal};
-  Radio radio{loop, bluez, dials};
+  Radio radio{loop, bluez, dials, cache};
   ClientWatch clients{*connection, journal};
   RootObject root{*connection, radio, journal, [&](const sdbus::Message& call) { return clients.uid(call); },
                   BLECONND_VERSION};
@@ -55,7 +59,7 @@ int run(const Journal& journal) {
   Scope tasks{loop};
   bool stopping = false;
   auto stop = [&] {
-    if (!std::exchange(stopping, true)) tasks.spawn(shut_down(root, loop));
+    if (!std::exchange(stopping, true)) tasks.spawn(shut_down(root, cache, loop));
   };
   loop.on_signal(SIGTERM, stop);
   loop.on_signal(SIGINT, stop);

@@ -2,12 +2,14 @@
 #include "procedures/connections.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include "procedures/gatt_tree.hpp"
 
 namespace bleconnd {
 namespace {
+
+using namespace std::chrono_literals;
+constexpr auto kClearAll = 20s;  // a caller with D-Bus' usual 25 s is answered; RemoveDevice takes milliseconds
 
 template <class T>
 Task<Answer<T>> answer(Answer<T> with) {
@@ -125,21 +127,24 @@ Task<Answer<Cleared>> Connections::clear_cache(Caller caller, DeviceAddress addr
 Task<Answer<Cleared>> Connections::clear_all_caches() {
   Cleared cleared;
   for (auto& [address, session] : sessions_) session->forget_when_ended();
-  auto removed = co_await radio_.cache.remove_all();
-  cleared.entries = static_cast<std::uint32_t>(removed.size());
-  const std::set<DeviceAddress> had_entry{removed.begin(), removed.end()};
-  const auto deadline = radio_.now() + std::chrono::seconds{10};
+  const auto deadline = radio_.now() + kClearAll;
   auto all = co_await radio_.bluez.all_devices(deadline, unstoppable());
-  if (!all.ok()) co_return cleared;
-  for (auto& object : all.value()) {
-    const auto address = DeviceAddress::parse(object.address);
-    const bool in_use = object.connected || object.bonded || object.trusted;
-    if (!address || in_use || !had_entry.contains(*address) || sessions_.contains(*address)) continue;
-    const auto until = radio_.now() + std::chrono::seconds{10};
-    auto gone = co_await radio_.bluez.remove_device(object.path, until, unstoppable());
+  std::vector<std::string> removable;
+  if (all.ok())
+    for (auto& object : all.value())
+      if (may_be_removed(object)) removable.push_back(object.path);
+  cleared.entries = co_await radio_.cache.remove_all();
+  for (auto& path : removable) {
+    auto gone = co_await radio_.bluez.remove_device(path, deadline, unstoppable());
     if (gone.ok()) ++cleared.objects;
   }
   co_return cleared;
+}
+
+bool Connections::may_be_removed(const DeviceState& object) const {
+  const auto address = DeviceAddress::parse(object.address);
+  const bool in_use = object.connected || object.bonded || object.trusted;
+  return address && !in_use && !sessions_.contains(*address) && radio_.cache.has(*address);
 }
 
 void Connections::caller_left(const std::string& name) {

@@ -57,6 +57,7 @@ class Connections {
  private:
   std::shared_ptr<DeviceSession> session(DeviceAddress address);
   std::size_t holds() const;
+  bool may_be_removed(const DeviceState& object) const;
   std::string cached_path(const CacheEntry& entry) const;
   Task<Unit> keep(std::shared_ptr<DeviceSession> session);
   Task<Answer<Established>> wait(std::shared_ptr<DeviceSession> session,

@@ -2,7 +2,6 @@
 #pragma once
 #include <map>
 #include <optional>
-#include <vector>
 
 #include "ports/cache_store.hpp"
 #include "world.hpp"
@@ -26,10 +25,10 @@ class Cache final : public CacheStore {
     entries_.insert_or_assign(device, std::move(entry));
   }
   Task<bool> remove(DeviceAddress device) override { co_return entries_.erase(device) > 0; }
-  Task<std::vector<DeviceAddress>> remove_all() override {
-    std::vector<DeviceAddress> all;
-    for (auto& [device, entry] : std::exchange(entries_, {})) all.push_back(device);
-    co_return all;
+  Task<std::uint32_t> remove_all() override {
+    const auto removed = entries_.size();
+    entries_.clear();
+    co_return static_cast<std::uint32_t>(removed);
   }
 
   std::size_t writes = 0;
