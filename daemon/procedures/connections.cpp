@@ -9,7 +9,8 @@ namespace bleconnd {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto kClearAll = 20s;  // a caller with D-Bus' usual 25 s is answered; RemoveDevice takes milliseconds
+constexpr auto kClearAll =
+    20s;  // a caller with D-Bus' usual 25 s is answered; RemoveDevice takes milliseconds
 
 template <class T>
 Task<Answer<T>> answer(Answer<T> with) {
