@@ -82,6 +82,7 @@ std::vector<GattName> names_of(const GattDatabase& database);
 std::optional<std::string> full_uuid(std::string_view text);
 
 inline constexpr std::string_view kGenericAttributeUuid = "00001801-0000-1000-8000-00805f9b34fb";
+inline constexpr std::size_t kDatabaseHashSize = 16;  // bytes (Core specification, Vol 3, Part G, 7.3)
 inline constexpr std::string_view kDatabaseHashUuid = "00002b2a-0000-1000-8000-00805f9b34fb";
 
 // The first one, by UUIDs in any form.

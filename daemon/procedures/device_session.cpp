@@ -109,8 +109,8 @@ Task<Unit> DeviceSession::run() {
   running_ = false;
   if (auto* up = std::get_if<Link>(&end)) {
     link_.emplace(std::move(*up));
-    services_ = link_->from_cache ? radio_.cache.load(address_).value_or(CacheEntry{}).services
-                                  : database_of(link_->watch->seen().gatt, link_->route.path);
+    services_ = link_->cached;
+    if (!services_) services_ = database_of(link_->watch->seen().gatt, link_->route.path);
     last_error_.reset();
     enter(Stage::connected, link_->route.adapter_name, {});
   } else {

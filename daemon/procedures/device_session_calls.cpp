@@ -110,7 +110,7 @@ Established DeviceSession::so_far(const Waiting& waiting) const {
           .bluez_device = link_goes_on() ? bluez_device() : "/",
           .attempts = link_ ? link_->attempts : attempt_,
           .elapsed = radio_.now() - waiting.began,
-          .services_from_cache = link_ && link_->from_cache && !link_->verified,
+          .services_from_cache = link_ && !link_->verified,
           .services_verified = services_verified(),
           .shared = waiting.shared || (link_ && link_->adopted)};
 }

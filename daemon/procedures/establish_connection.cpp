@@ -90,8 +90,13 @@ class Run {
       co_return up.failure();
     }
     radio_.routes.succeeded(device_, route.adapter_address, route.path, radio_.now());
-    co_return Link{route,    std::move(watch_), attempt_,     adopted_,
-                   foreign_, from_cache_,       !from_cache_, trusted_};
+    Link link{.route = route, .watch = std::move(watch_), .attempts = attempt_};
+    link.adopted = adopted_;
+    link.foreign = foreign_;
+    link.trusted = trusted_;
+    link.verified = !cached_;
+    link.cached = std::move(cached_);
+    co_return link;
   }
 
   // The route to dial, and the discovery sessions that are to end behind the dial.
@@ -154,9 +159,9 @@ class Run {
       adopt(route, dialled.value().was_up);
     }
     if (terms_.use_cache && !watch_->seen().services_resolved) {
-      auto known = co_await cached_services(radio_, *watch_, route, device_, stop);
-      from_cache_ = known.has_value() && watch_->seen().connected;
-      if (from_cache_) co_return Unit{};
+      cached_ = co_await cached_services(radio_, *watch_, route, device_, stop);
+      if (cached_ && watch_->seen().connected) co_return Unit{};
+      cached_.reset();
     }
     progress_.stage(Stage::resolving, route.adapter_name);
     const Duration patience = terms_.attempt_timeout;
@@ -240,7 +245,7 @@ class Run {
   std::optional<TimePoint> in_progress_since_;
   bool adopted_ = false;
   bool foreign_ = false;
-  bool from_cache_ = false;
+  std::optional<GattDatabase> cached_;
   bool trusted_ = false;
   std::unique_ptr<DeviceWatch> watch_;  // of the last dial, followed between attempts too
 };

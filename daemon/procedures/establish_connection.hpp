@@ -2,8 +2,10 @@
 // why there is none.
 #pragma once
 #include <memory>
+#include <optional>
 #include <stop_token>
 
+#include "core/gatt_database.hpp"
 #include "procedures/attempt.hpp"
 #include "procedures/radio.hpp"
 
@@ -12,12 +14,12 @@ namespace bleconnd {
 struct Link {
   Route route;
   std::shared_ptr<DeviceWatch> watch;
-  std::uint32_t attempts = 0;  // the successful one included
-  bool adopted = false;        // it was up already
-  bool foreign = false;        // adopted, and another program's: never ours to end
-  bool from_cache = false;     // usable by its services in the cache
-  bool verified = true;        // BlueZ has resolved the services since the link came up
-  bool trusted = false;        // by option of this run
+  std::uint32_t attempts = 0;            // the successful one included
+  bool adopted = false;                  // it was up already
+  bool foreign = false;                  // adopted, and another program's: never ours to end
+  std::optional<GattDatabase> cached{};  // usable by these services, which the cache knows
+  bool verified = true;                  // BlueZ has resolved the services since the link came up
+  bool trusted = false;                  // by option of this run
 };
 
 struct RunFailure {

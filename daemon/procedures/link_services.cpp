@@ -15,7 +15,6 @@ constexpr auto kRead = 10s;  // one read of all objects, or of one value: an ATT
 // (measured, 5.66).
 constexpr auto kForget = 19s;
 constexpr auto kOlder = 1h;  // how much older than true an entry may call itself: one write an hour at most
-constexpr std::size_t kHashSize = 16;
 
 // The device's own word for "these services": it changes with any of them (Core specification, Vol 3, Part G,
 // 7.3).
@@ -25,7 +24,7 @@ Task<std::vector<std::uint8_t>> read_hash(Radio& radio, Route route, GattDatabas
   if (!at) co_return std::vector<std::uint8_t>{};
   const auto deadline = radio.now() + kRead;
   auto read = co_await radio.bluez.read_value(path_of(*at, route.path), deadline, stop);
-  if (!read.ok() || read.value().size() != kHashSize) co_return std::vector<std::uint8_t>{};
+  if (!read.ok() || read.value().size() != kDatabaseHashSize) co_return std::vector<std::uint8_t>{};
   co_return std::move(read.value());
 }
 

@@ -136,7 +136,7 @@ Outcome<GattObjects> BluezBus::read_gatt(const DbusAnswer& answer, const std::st
     ObjectInterfaces interfaces;
     if (path == device || device_part(path) != device) return skip_interfaces(answer.value());
     if (!read_interfaces(answer.value(), interfaces)) return false;
-    if (interfaces.gatt && objects.size() < DeviceMirror::kGattObjects)
+    if (interfaces.gatt && objects.size() < kGattObjectLimit)
       objects.emplace(std::string{path}, std::move(*interfaces.gatt));
     return true;
   });

@@ -147,7 +147,7 @@ class Reader {
 
   bool hash(const std::string& text, std::vector<std::uint8_t>& to) {
     constexpr std::string_view digits = "0123456789abcdef";
-    if (text.size() != 2 * kHashBytes) return fail({}, "hash", "not 16 bytes");
+    if (text.size() != 2 * kDatabaseHashSize) return fail({}, "hash", "not 16 bytes");
     for (std::size_t i = 0; i < text.size(); i += 2) {
       const auto high = digits.find(text[i]);
       const auto low = digits.find(text[i + 1]);

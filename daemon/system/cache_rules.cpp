@@ -3,24 +3,15 @@
 #include "system/cache_rules.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace bleconnd {
 namespace {
 
 constexpr std::string_view kObjectPrefix = "dev_";
 
-bool is_lower_hex(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-}
-
-// "0000180f-0000-1000-8000-00805f9b34fb"
-bool is_uuid(std::string_view text) {
-  if (text.size() != 36) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    if (dash ? text[i] != '-' : !is_lower_hex(text[i])) return false;
-  }
-  return true;
+bool is_uuid(const std::string& text) {
+  return full_uuid(text) == text;
 }
 
 bool is_address(const std::string& text) {
@@ -34,11 +25,6 @@ bool is_object_name(std::string text) {
   if (text.find(':') != std::string::npos) return false;
   std::replace(text.begin(), text.end(), '_', ':');
   return is_address(text);
-}
-
-bool is_flag(std::string_view text) {
-  const auto fits = [](char c) { return c > ' ' && c <= '~'; };
-  return !text.empty() && text.size() <= kLongestFlag && std::all_of(text.begin(), text.end(), fits);
 }
 
 std::string at(CachePlace place, const char* what) {
@@ -56,13 +42,13 @@ std::string about_attribute(CachePlace place, std::uint16_t handle, std::uint16_
 std::string about_characteristic(CachePlace place, const GattCharacteristic& characteristic,
                                  std::size_t& objects) {
   if (characteristic.value_handle == 0) return at(place, ".value-handle: 0");
-  if (characteristic.flags.size() > kMostFlags) return at(place, ".flags: more than 32");
+  if (characteristic.flags.size() > kGattFlagLimit) return at(place, ".flags: more than 32");
   for (const auto& flag : characteristic.flags)
-    if (!is_flag(flag)) return at(place, ".flags: not 1 to 48 printable characters");
+    if (!is_gatt_flag(flag)) return at(place, ".flags: not 1 to 64 lower-case letters, digits and dashes");
   auto before = characteristic.handle;
   place.descriptor = 0;
   for (const auto& each : characteristic.descriptors) {
-    if (++objects > kMostCachedObjects) return at(place, ": more than 2048 objects");
+    if (++objects > kGattObjectLimit) return at(place, ": more than 2048 objects");
     if (auto complaint = about_attribute(place, each.handle, before, each.uuid); !complaint.empty())
       return complaint;
     before = each.handle;
@@ -72,13 +58,14 @@ std::string about_characteristic(CachePlace place, const GattCharacteristic& cha
 }
 
 std::string about_service(CachePlace place, const GattService& service, std::size_t& objects) {
-  if (service.includes.size() > kMostCachedObjects) return at(place, ".includes: more than 2048");
-  if (std::find(service.includes.begin(), service.includes.end(), 0) != service.includes.end())
-    return at(place, ".includes: 0");
+  if (service.includes.size() > kGattIncludeLimit) return at(place, ".includes: more than 128");
+  std::uint16_t included = 0;
+  for (const auto handle : service.includes)
+    if (handle <= std::exchange(included, handle)) return at(place, ".includes: not in ascending order");
   auto before = service.handle;
   place.characteristic = 0;
   for (const auto& each : service.characteristics) {
-    if (++objects > kMostCachedObjects) return at(place, ": more than 2048 objects");
+    if (++objects > kGattObjectLimit) return at(place, ": more than 2048 objects");
     auto complaint = about_attribute(place, each.handle, before, each.uuid);
     if (complaint.empty()) complaint = about_characteristic(place, each, objects);
     if (!complaint.empty()) return complaint;
@@ -106,7 +93,7 @@ std::string CachePlace::text() const {
 std::string complaint_about(const CacheEntry& entry) {
   if (!entry.adapter.empty() && !is_address(entry.adapter)) return "adapter: not an address in upper case";
   if (!entry.object.empty() && !is_object_name(entry.object)) return "object: not dev_ and an address";
-  if (!entry.hash.empty() && entry.hash.size() != kHashBytes) return "hash: not 16 bytes";
+  if (!entry.hash.empty() && entry.hash.size() != kDatabaseHashSize) return "hash: not 16 bytes";
   const auto read_at = entry.read_at.time_since_epoch().count();
   if (read_at < 0) return "read-at: before 1970";
   if (read_at > kLatestReadAt) return "read-at: after 2099";
@@ -114,13 +101,15 @@ std::string complaint_about(const CacheEntry& entry) {
   std::uint16_t before = 0;
   CachePlace place{.service = 0};
   for (const auto& each : entry.services.services) {
-    if (++objects > kMostCachedObjects) return at(place, ": more than 2048 objects");
+    if (++objects > kGattObjectLimit) return at(place, ": more than 2048 objects");
     auto complaint = about_attribute(place, each.handle, before, each.uuid);
     if (complaint.empty()) complaint = about_service(place, each, objects);
     if (!complaint.empty()) return complaint;
     before = each.handle;
     ++place.service;
   }
+  // Nothing else may get to who works with it, whatever the rules above leave out.
+  if (!well_formed(entry.services)) return "services: none, or not what they must be like";
   return {};
 }
 

@@ -10,10 +10,6 @@
 
 namespace bleconnd {
 
-inline constexpr std::size_t kMostCachedObjects = 2048;  // as many as are mirrored of a device
-inline constexpr std::size_t kMostFlags = 32;            // of a characteristic; BlueZ 5.87 knows 24
-inline constexpr std::size_t kLongestFlag = 48;          // its longest one has 30
-inline constexpr std::size_t kHashBytes = 16;            // Core specification, Vol 3, Part G, 7.3
 // 2100-01-01. Not our clock: a host without one of its own starts in the past, and would throw away all it
 // knows.
 inline constexpr std::int64_t kLatestReadAt = 4'102'444'800;

@@ -189,7 +189,7 @@ void DeviceMirror::gatt_added(std::string_view path, GattObject object) {
   auto* entry = find(device_part(path));
   if (!entry) return;
   auto& seen = entry->seen;
-  if (seen.gatt.size() < kGattObjects) {
+  if (seen.gatt.size() < kGattObjectLimit) {
     seen.gatt.insert_or_assign(std::string{path}, std::move(object));
   } else {
     seen.gatt_whole = false;
@@ -223,7 +223,7 @@ void DeviceMirror::services_read(std::string_view path, const GattObjects& objec
   if (!entry) return;
   entry->seen.present = true;
   entry->seen.gatt = objects;
-  entry->seen.gatt_whole = objects.size() < kGattObjects;
+  entry->seen.gatt_whole = objects.size() < kGattObjectLimit;
   entry->changed.notify();
 }
 

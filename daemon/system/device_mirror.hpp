@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/gatt_database.hpp"
 #include "ports/bluez.hpp"
 #include "system/bluez_messages.hpp"
 #include "system/match_rules.hpp"
@@ -19,8 +20,6 @@ namespace bleconnd {
 class DeviceMirror {
  public:
   static constexpr std::size_t kRemembered = 64;  // devices that nobody watches
-  // Of one device; more are left out, and the tree is never "whole".
-  static constexpr std::size_t kGattObjects = 2048;
 
   DeviceMirror(Executor& executor, MatchRules& rules) : executor_{executor}, rules_{rules} {}
   DeviceMirror(const DeviceMirror&) = delete;

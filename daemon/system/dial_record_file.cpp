@@ -16,6 +16,7 @@
 #include <string_view>
 #include <utility>
 
+#include "system/descriptor.hpp"
 #include "system/journal.hpp"
 
 namespace bleconnd {
@@ -25,20 +26,6 @@ using nlohmann::json;
 constexpr std::size_t kMostDials = 1024;  // one dial an adapter at a time, and the links
 constexpr std::size_t kMostBytes = 512 * 1024;
 constexpr std::size_t kMostText = 255;  // of a bus name, and of any path of BlueZ
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_{fd} {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 std::optional<std::string> contents(const std::string& file) {
   const Descriptor opened{open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};

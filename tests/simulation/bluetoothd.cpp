@@ -89,6 +89,7 @@ void Bluetoothd::forget_everything() {
   for (auto& [address, controller] : controllers_) {
     if (!objects_of(*controller).empty()) store(*controller);
     controller->discovering.clear();
+    controller->scans_for_nobody = false;
     controller->queue.clear();
     controller->creating = nullptr;
     controller->create_timer.reset();
@@ -170,6 +171,7 @@ void Bluetoothd::unplug(const std::string& address) {
   const auto path = gone.path;
   gone.powered = false;
   gone.discovering.clear();
+  gone.scans_for_nobody = false;
   if (!owner_.empty()) {
     store(gone);
     for (auto* each : objects_of(gone))
@@ -197,6 +199,7 @@ void Bluetoothd::power(const std::string& address, bool on) {
     return listen_everywhere();
   }
   switched.discovering.clear();
+  switched.scans_for_nobody = false;
   for (auto* each : objects_of(switched))
     if (each->temporary && !each->connected) remove_object(*each);
   for (auto* each : objects_of(switched))
@@ -347,6 +350,12 @@ std::size_t Bluetoothd::dials(Program by) const {
 std::size_t Bluetoothd::links(Program by) const {
   std::size_t count = 0;
   for (auto& [path, each] : objects_) count += each->link && each->link->program == by ? 1 : 0;
+  return count;
+}
+
+std::size_t Bluetoothd::scans_for_nobody() const {
+  std::size_t count = 0;
+  for (auto& [address, controller] : controllers_) count += controller->scans_for_nobody ? 1 : 0;
   return count;
 }
 

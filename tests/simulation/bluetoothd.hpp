@@ -74,6 +74,7 @@ struct Controller {
   bool blocked = false;   // by rfkill: does not come up by itself
   std::size_t slots = 0;  // 0: no limit
   std::set<Program> discovering = {};
+  bool scans_for_nobody = false;
   Object* creating = nullptr;  // one link at a time
   std::unique_ptr<Executor::Timer> create_timer = {};
   std::deque<Object*> queue = {};  // heard, waiting for the controller
@@ -124,6 +125,7 @@ struct Fault {
   Duration after = 0ms;
   bool answered = true;
   bool carried_out = false;  // done nevertheless; only the answer to it is replaced
+  bool orphans = false;      // StopDiscovery: the session is forgotten, and the adapter scans on
   bool dials = false;        // Connect, Pair: meanwhile a dial is pending that leads to nothing
 };
 
@@ -195,6 +197,7 @@ class Bluetoothd {
   std::size_t dials(Program by) const;
   std::size_t links(Program by) const;
   std::size_t discoveries(Program by) const;
+  std::size_t scans_for_nobody() const;
 
  private:
   struct Dirty {

@@ -150,6 +150,7 @@ void Chaos::neighbour_acts() {
 void Chaos::call_fault() {
   static const Fault kAborted{.name = "org.bluez.Error.Failed", .text = "le-connection-abort-by-local"};
   static const Fault kBusy{.name = "org.bluez.Error.InProgress", .text = "In Progress"};
+  static const Fault kForgotten{.name = kBusy.name, .text = kBusy.text, .orphans = true};
   static const Fault kNotReady{.name = "org.bluez.Error.NotReady", .text = "Resource Not Ready"};
   static const Fault kGone{.name = "org.freedesktop.DBus.Error.UnknownObject", .text = "doesn't exist\n"};
   static const Fault kTimedOut{.name = "org.freedesktop.DBus.Error.NoReply", .text = "Method call timed out"};
@@ -170,7 +171,7 @@ void Chaos::call_fault() {
       {"GetAll", {kTimedOut, kOther, kLost}},
       {"GetManagedObjects", {kTimedOut, kOther, kLost}},
       {"StartDiscovery", {kBusy, kNotReady, kTimedOut, kOther, kEmptySuccess, kLost}},
-      {"StopDiscovery", {kBusy, kTimedOut, kLost}},
+      {"StopDiscovery", {kForgotten, kTimedOut, kLost}},
       {"Disconnect", {kTimedOut, kLost}},
       {"ReadValue", {kTimedOut, kOther, kLost}},
       {"RemoveDevice", {kTimedOut, kOther, kLost}},
@@ -183,7 +184,7 @@ void Chaos::call_fault() {
   const bool dials = member == "Connect" || member == "Pair";
   const bool tells_whose = member == "GetAll" || member == "Disconnect" || (dials && !fault.answered);
   if (neighbours_ && tells_whose) return;
-  fault.after = world().chance(30) ? world().between(0s, 25s) : Duration{0s};
+  fault.after = world().chance(30) && !fault.orphans ? world().between(0s, 25s) : Duration{0s};
   fault.dials = dials && (fault.after > 0s || !fault.answered);
   // A Disconnect or a StopDiscovery that is lost is made once more. BlueZ fails neither; two in a row are not
   // bargained for.

@@ -386,6 +386,19 @@ TEST(Discovering, AStopThatIsNotAnsweredIsTriedAgain) {
   EXPECT_EQ(stage.bluetoothd.discoveries(Program::ours), 0U);
 }
 
+// BlueZ 5.66 on a kernel that is busy with a dial: the session is forgotten, and the adapter scans on.
+TEST(Discovering, AStopThatIsRefusedLeavesNoScanForNobody) {
+  Stage stage;
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.bluetoothd.faults["StopDiscovery"] = {
+      {.name = "org.bluez.Error.InProgress", .text = "Operation already in progress", .orphans = true}};
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  EXPECT_EQ(stage.bluetoothd.scans_for_nobody(), 1U);
+  stage.run_for(5s);
+  EXPECT_EQ(stage.bluetoothd.scans_for_nobody(), 0U);
+  EXPECT_EQ(stage.bluetoothd.discoveries(Program::ours), 0U);
+}
+
 TEST(Discovering, AnAdapterThatComesUpMeanwhileListensToo) {
   Stage stage;
   stage.bluetoothd.hears(kSecond, kLamp);

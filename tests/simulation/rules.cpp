@@ -76,6 +76,7 @@ void Scene::check_idle() {
   must_be_none(bluetoothd.dials(Program::ours), "dials");
   must_be_none(bluetoothd.links(Program::ours), "links");
   must_be_none(bluetoothd.discoveries(Program::ours), "discovery sessions");
+  must_be_none(bluetoothd.scans_for_nobody(), "scans for nobody");
   must_be_none(life.bluez.watches(), "watches");
   must_be_none(life.bluez.ears(), "ears");
   must_be_none(life.bluez.calls(), "calls to BlueZ");

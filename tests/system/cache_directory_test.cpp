@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include <numeric>
+
 #include "cache_stage.hpp"
 
 namespace bleconnd {
@@ -337,9 +339,10 @@ TEST(CacheDirectory, WhatCannotBeReadAgainIsNotKept) {
   odd.services.services[0].characteristics[0].flags[0] = "a\nb";
   cache->save(kOne, odd);
   auto large = entry(1);
+  std::vector<std::uint16_t> includes(60);
+  std::iota(includes.begin(), includes.end(), std::uint16_t{10000});
   for (std::uint16_t handle = 100; large.services.services.size() < 2000; ++handle)
-    large.services.services.push_back(
-        {handle, entry(1).services.services[0].uuid, true, std::vector<std::uint16_t>(60, 10000), {}});
+    large.services.services.push_back({handle, entry(1).services.services[0].uuid, true, includes, {}});
   cache->save(kTwo, large);
   EXPECT_TRUE(cache->settled());
   EXPECT_FALSE(cache->has(kOne));

@@ -32,8 +32,10 @@ TEST(CacheFile, WhatIsWrittenIsRead) {
     EXPECT_EQ(parse_cache_file(text_of(sample), kDevice).entry, sample);
   }
   CacheEntry least;
+  least.services.services = {{1, "0000180f-0000-1000-8000-00805f9b34fb", true, {}, {}}};
   EXPECT_EQ(text_of(least),
-            R"({"bleconnd-gatt-cache":1,"address":"AA:BB:CC:DD:EE:FF","read-at":0,"services":[]})");
+            R"({"bleconnd-gatt-cache":1,"address":"AA:BB:CC:DD:EE:FF","read-at":0,"services":[)"
+            R"({"handle":1,"uuid":"0000180f-0000-1000-8000-00805f9b34fb","primary":true}]})");
   EXPECT_EQ(parse_cache_file(text_of(least), kDevice).entry, least);
 }
 
@@ -129,17 +131,20 @@ TEST(CacheFile, SaysWhatIsWrongAndWhere) {
       {uuid, R"("0000180F-0000-1000-8000-00805f9b34fb")", "services[0].uuid: not 128 bits in lower case"},
       {uuid, R"("0000180f-0000-1000-800000805f9b34fb-")", "services[0].uuid: not 128 bits in lower case"},
       {"\"primary\":true", "\"primary\":1", "services[0].primary: not true or false"},
-      {"[20,15]", "[20,-15]", "services[0].includes: not a whole number from 0 on"},
-      {"[20,15]", "[20,0]", "services[0].includes: 0"},
-      {"[20,15]", "{}", "services[0].includes: not a list"},
-      {"\"notify\"", "\"\"", "services[0].characteristics[0].flags: not 1 to 48 printable characters"},
-      {"\"notify\"", R"("a\nb")", "services[0].characteristics[0].flags: not 1 to 48 printable characters"},
-      {"\"notify\"", R"("\u0000")", "services[0].characteristics[0].flags: not 1 to 48 printable characters"},
-      {"\"notify\"", "\"" + std::string(49, 'x') + "\"",
-       "services[0].characteristics[0].flags: not 1 to 48 printable characters"},
+      {"[15,20]", "[15,-20]", "services[0].includes: not a whole number from 0 on"},
+      {"[15,20]", "[15,0]", "services[0].includes: not in ascending order"},
+      {"[15,20]", "{}", "services[0].includes: not a list"},
+      {"\"notify\"", "\"\"",
+       "services[0].characteristics[0].flags: not 1 to 64 lower-case letters, digits and dashes"},
+      {"\"notify\"", R"("a\nb")",
+       "services[0].characteristics[0].flags: not 1 to 64 lower-case letters, digits and dashes"},
+      {"\"notify\"", R"("\u0000")",
+       "services[0].characteristics[0].flags: not 1 to 64 lower-case letters, digits and dashes"},
+      {"\"notify\"", "\"" + std::string(65, 'x') + "\"",
+       "services[0].characteristics[0].flags: not 1 to 64 lower-case letters, digits and dashes"},
       {"\"notify\"", "7", "services[0].characteristics[0].flags: not strings"},
       {"\"notify\"", std::string(600, ' ') + "[[[[[[]]]]]]", "nested deeper than 8"},
-      {"[20,15]", std::string(kMostCacheFileBytes, ' '), "longer than 262144 bytes"},
+      {"[15,20]", std::string(kMostCacheFileBytes, ' '), "longer than 262144 bytes"},
   };
   for (const auto& change : changes) {
     auto text = whole;
@@ -161,7 +166,7 @@ TEST(CacheFile, AsManyObjectsAsAreMirrored) {
   CacheEntry most;
   most.services.services.push_back({1, uuid, true, {}, {{2, {}, uuid, {}, {}}}});
   auto& descriptors = most.services.services[0].characteristics[0].descriptors;
-  for (std::uint16_t handle = 3; descriptors.size() < kMostCachedObjects - 2; ++handle)
+  for (std::uint16_t handle = 3; descriptors.size() < kGattObjectLimit - 2; ++handle)
     descriptors.push_back({handle, uuid});
   EXPECT_EQ(parse_cache_file(text_of(most), kDevice).entry, most);
   descriptors.push_back({9000, uuid});

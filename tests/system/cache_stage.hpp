@@ -103,7 +103,7 @@ inline CacheEntry entry(int number) {
   const std::string tail = "-0000-1000-8000-00805f9b34fb";
   GattCharacteristic level{11, 12, "00002a19" + tail, {"read", "notify"}, {{13, "00002902" + tail}}};
   GattCharacteristic bare{21, {}, "00002a00" + tail, {}, {}};
-  entry.services.services = {{10, "0000180f" + tail, true, {20, 15}, {level}},
+  entry.services.services = {{10, "0000180f" + tail, true, {15, 20}, {level}},
                              {20, "00001800" + tail, false, {}, {bare}}};
   auto last = static_cast<std::uint16_t>(30);
   for (int i = 0; i < number % 7; ++i)
