@@ -121,6 +121,7 @@ Task<Answer<Cleared>> Connections::clear_cache(Caller caller, DeviceAddress addr
   if (cleared.later) session->forget_when_ended();
   const auto had_entry = co_await radio_.cache.remove(address);
   cleared.entries = had_entry ? 1 : 0;
+  if (session) events_.changed(*session);
   if (!cleared.later) cleared.objects = co_await forget_in_bluez(radio_, address, force, unstoppable());
   co_return cleared;
 }
@@ -135,6 +136,7 @@ Task<Answer<Cleared>> Connections::clear_all_caches() {
     for (auto& object : all.value())
       if (may_be_removed(object)) removable.push_back(object.path);
   cleared.entries = co_await radio_.cache.remove_all();
+  for (auto& [address, session] : sessions_) events_.changed(*session);
   for (auto& path : removable) {
     auto gone = co_await radio_.bluez.remove_device(path, deadline, unstoppable());
     if (gone.ok()) ++cleared.objects;

@@ -181,14 +181,8 @@ Task<Unit> DeviceSession::hold() {
       co_await close(reason);
       break;
     }
-    if (phantom_) {
-      co_await radio_.cache.remove(address_);
-      end_leases();
-      co_await close("services-incomplete");
-      break;
-    }
-    if (discover_again_) {
-      co_await discover_again();
+    if (phantom_ || discover_again_) {
+      co_await drop_services();
       break;
     }
     co_await changed_.until(kNever, unstoppable());
@@ -217,12 +211,14 @@ void DeviceSession::lost(const std::string& reason) {
   leases_changed();
 }
 
-// What a caller requires is missing: BlueZ forgets the device as far as it may, and the next run discovers
-// afresh.
-Task<Unit> DeviceSession::discover_again() {
+// They did not come, and the link ends with its leases; or what a caller requires is missing: then BlueZ
+// forgets the device as far as it may, and the next run discovers afresh.
+Task<Unit> DeviceSession::drop_services() {
+  const std::string reason = "services-incomplete";
   co_await radio_.cache.remove(address_);
-  co_await close("services-incomplete");
-  co_await forget_in_bluez(radio_, address_, false, unstoppable());
+  if (phantom_) end_leases();
+  co_await close(reason);
+  if (discover_again_) co_await forget_in_bluez(radio_, address_, false, unstoppable());
   co_return Unit{};
 }
 

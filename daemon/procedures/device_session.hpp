@@ -111,7 +111,9 @@ class DeviceSession : private Progress {
 
   bool wanted() const;
   bool run_goes_on() const { return running_ && !stop_run_.stop_requested(); }
-  bool link_goes_on() const { return link_ && stage_ == Stage::connected && !forced_; }
+  bool link_goes_on() const {
+    return link_ && stage_ == Stage::connected && !forced_ && !phantom_ && !discover_again_;
+  }
   bool is_ending() const;
   bool somebody_waits() const;
   void reconsider();
@@ -125,7 +127,7 @@ class DeviceSession : private Progress {
   Task<Unit> follow_services();
   void services_are(const ServicesRead& read);
   Task<Unit> close(std::string reason);
-  Task<Unit> discover_again();
+  Task<Unit> drop_services();
   void end_leases();
   void lost(const std::string& reason);
   void link_over(const std::string& reason);

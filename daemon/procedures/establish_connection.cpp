@@ -1,6 +1,7 @@
 // The retry loop, and one attempt: locate or discover, dial, resolve.
 #include "procedures/establish_connection.hpp"
 
+#include "async/scope.hpp"
 #include "core/retry_budget.hpp"
 #include "procedures/dial.hpp"
 #include "procedures/link_services.hpp"
@@ -151,9 +152,11 @@ class Run {
       if (!trusted.ok()) co_return trusted;
       trusted_ = true;
     }
+    Scope ahead{radio_.executor};
     if (!route.connected || terms_.pair) {
       auto turn = co_await radio_.turns.turn(route.adapter, stop);
       if (!turn.ok()) co_return turn.failure();
+      if (terms_.use_cache) ahead.spawn(read_objects_ahead(radio_, *watch_, route, device_, stop));
       auto dialled = co_await dial(radio_, *watch_, route, device_, terms_, std::move(discovering), stop);
       if (!dialled.ok()) co_return co_await after_refusal(route, dialled.failure());
       adopt(route, dialled.value().was_up);

@@ -43,6 +43,17 @@ Task<std::optional<GattDatabase>> cached_services(Radio& radio, DeviceWatch& wat
   co_return std::move(entry->services);
 }
 
+Task<Unit> read_objects_ahead(Radio& radio, DeviceWatch& watch, Route route, DeviceAddress device,
+                              std::stop_token stop) {
+  if (watch.seen().gatt_whole || !radio.cache.has(device)) co_return Unit{};
+  // What is due now runs before what is due at this time.
+  const auto now = radio.now();
+  co_await sleep_until(radio.executor, now, stop);
+  const auto deadline = radio.now() + kRead;
+  co_await radio.bluez.read_services(route.path, deadline, stop);
+  co_return Unit{};
+}
+
 Task<Outcome<ServicesRead>> read_services(Radio& radio, DeviceWatch& watch, Route route, Duration patience,
                                           bool again, std::stop_token stop) {
   auto resolved = co_await resolve(radio, watch, route, patience, stop);

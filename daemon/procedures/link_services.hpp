@@ -16,6 +16,10 @@ namespace bleconnd {
 Task<std::optional<GattDatabase>> cached_services(Radio& radio, DeviceWatch& watch, Route route,
                                                   DeviceAddress device, std::stop_token stop);
 
+// The same read, while the dial waits for the radio: sent behind Connect, for bluetoothd answers in order.
+Task<Unit> read_objects_ahead(Radio& radio, DeviceWatch& watch, Route route, DeviceAddress device,
+                              std::stop_token stop);
+
 struct ServicesRead {
   GattDatabase services;
   std::uint32_t changes = 0;       // Observation::gatt_changes that it holds

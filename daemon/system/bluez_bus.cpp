@@ -40,9 +40,15 @@ BluezBus::BluezBus(sdbus::IConnection& connection, EventLoop& loop, const Journa
       devices_{loop, rules_},
       ears_{loop, rules_},
       filter_{bus_, [this](sd_bus_message* signal) { on_signal(signal); }},
-      exploring_{loop} {}
+      exploring_{loop} {
+  hold_rules();
+}
 
 void BluezBus::begin() {
+  exploring_.spawn(find_owner());
+}
+
+void BluezBus::hold_rules() {
   const auto hold = [this](std::string rule) {
     if (auto held = rules_.hold(std::move(rule))) held_.push_back(std::move(*held));
   };
@@ -54,7 +60,6 @@ void BluezBus::begin() {
       "arg0='{}'",
       kBluezPath, kProperties, kAdapterInterface));
   for (unsigned index = 0; index < kRuledAdapters; ++index) hold_adapter_rules(index);
-  exploring_.spawn(find_owner());
 }
 
 // Exactly this object: a prefix would let all its devices through.

@@ -28,12 +28,13 @@ namespace bleconnd {
 
 class BluezBus final : public Bluez {
  public:
-  // Nothing is asked before begin(). Watches and ears go before this does.
+  // Takes the rules that are always held, which the bus would else be busy with when the first call comes.
+  // BlueZ is asked nothing before begin(). Watches and ears go before this does.
   BluezBus(sdbus::IConnection& connection, EventLoop& loop, const Journal& journal);
   BluezBus(const BluezBus&) = delete;
   BluezBus& operator=(const BluezBus&) = delete;
 
-  // Takes the rules that are always held and looks for bluetoothd. To be called once, after READY=1.
+  // Looks for bluetoothd. To be called once, after READY=1.
   void begin();
 
   std::uint64_t forged_signals() const {
@@ -69,6 +70,7 @@ class BluezBus final : public Bluez {
 
  private:
   // bluetoothd comes and goes
+  void hold_rules();
   void hold_adapter_rules(unsigned index);
   void owner_is(std::string bluetoothd);
   Task<Unit> find_owner();
