@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr auto kClearAll =
-    20s;  // a caller with D-Bus' usual 25 s is answered; RemoveDevice takes milliseconds
+    18s;  // a caller with D-Bus' usual 25 s is answered; RemoveDevice takes milliseconds
 
 template <class T>
 Task<Answer<T>> answer(Answer<T> with) {
@@ -118,7 +118,8 @@ Task<Answer<Cleared>> Connections::clear_cache(Caller caller, DeviceAddress addr
                       "denied: others hold a connection of " + address.text() +
                           ", and only root may take it away; leave out force, or ask root"};
   cleared.later = session && !force;
-  if (cleared.later) session->forget_when_ended();
+  // By force, too: until the link is down, its services can still be verified, and are not to be kept.
+  if (session) session->forget_when_ended();
   const auto had_entry = co_await radio_.cache.remove(address);
   cleared.entries = had_entry ? 1 : 0;
   if (session) events_.changed(*session);
@@ -129,6 +130,7 @@ Task<Answer<Cleared>> Connections::clear_cache(Caller caller, DeviceAddress addr
 Task<Answer<Cleared>> Connections::clear_all_caches() {
   Cleared cleared;
   for (auto& [address, session] : sessions_) session->forget_when_ended();
+  co_await bluez_looked_at(radio_, unstoppable());
   const auto deadline = radio_.now() + kClearAll;
   auto all = co_await radio_.bluez.all_devices(deadline, unstoppable());
   std::vector<std::string> removable;

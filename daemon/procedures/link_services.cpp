@@ -2,7 +2,6 @@
 #include "procedures/link_services.hpp"
 
 #include "procedures/gatt_tree.hpp"
-#include "procedures/locate.hpp"
 #include "procedures/resolve.hpp"
 
 namespace bleconnd {
@@ -13,7 +12,8 @@ constexpr auto kRead = 10s;  // one read of all objects, or of one value: an ATT
                              // and a hash that is not told by then is not waited for
 // All of it, so that a caller with D-Bus' usual 25 s is answered: RemoveDevice of a link takes 2.7 s
 // (measured, 5.66).
-constexpr auto kForget = 19s;
+constexpr auto kForget = 17s;
+constexpr auto kLookedAt = 2s;  // milliseconds, or BlueZ is not there
 constexpr auto kOlder = 1h;  // how much older than true an entry may call itself: one write an hour at most
 
 // The device's own word for "these services": it changes with any of them (Core specification, Vol 3, Part G,
@@ -93,11 +93,21 @@ std::vector<std::string> keep_services(Radio& radio, DeviceAddress device, const
   return changed;
 }
 
+Task<Unit> bluez_looked_at(Radio& radio, std::stop_token stop) {
+  const auto deadline = radio.now() + kLookedAt;
+  while (!radio.stack().explored && radio.now() < deadline) {
+    auto woken = co_await radio.bluez.stack_changed().until(deadline, stop);
+    if (woken.by == Notice::Woken::stopped) break;
+  }
+  co_return Unit{};
+}
+
 Task<std::uint32_t> forget_in_bluez(Radio& radio, DeviceAddress device, bool force, std::stop_token stop) {
   std::uint32_t removed = 0;
+  co_await bluez_looked_at(radio, stop);
   const auto deadline = radio.now() + kForget;
-  const Terms any_adapter;
-  auto objects = co_await find_objects(radio, device, any_adapter, stop);
+  // Not by adapter: right after our start none is known yet.
+  auto objects = co_await radio.bluez.find_devices(device, deadline, stop);
   if (!objects.ok()) co_return removed;
   for (auto& object : objects.value()) {
     if (object.address != device.text()) continue;
