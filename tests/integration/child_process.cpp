@@ -14,6 +14,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <string>
 
 namespace bleconnd::integration {
 
@@ -86,6 +88,18 @@ void ChildProcess::reap(int options) {
 
 void ChildProcess::send_signal(int number) const {
   if (!exit_status_) kill(pid_, number);
+}
+
+std::vector<pid_t> ChildProcess::children() const {
+  std::vector<pid_t> found;
+  std::error_code gone;
+  for (const auto& process : std::filesystem::directory_iterator("/proc", gone)) {
+    std::ifstream status(process.path() / "status");
+    for (std::string line; std::getline(status, line);)
+      if (line == "PPid:\t" + std::to_string(pid_))
+        found.push_back(std::stoi(process.path().filename().string()));
+  }
+  return found;
 }
 
 std::size_t ChildProcess::open_files() const {

@@ -34,6 +34,7 @@ class ChildProcess {
   [[nodiscard]] std::optional<int> exit_status() const { return exit_status_; }
   [[nodiscard]] const std::string& output() const { return output_; }  // stdout and stderr
   [[nodiscard]] std::size_t open_files() const;                        // entries in /proc/PID/fd
+  [[nodiscard]] std::vector<pid_t> children() const;  // of its own, also those that nobody has waited for
 
  private:
   void start(const ChildCommand& command, int write_end);

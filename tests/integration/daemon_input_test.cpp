@@ -44,6 +44,7 @@ TEST_P(DaemonAddresses, are_refused_by_every_method) {
   expect_refused(client.establish(address, {{"wait", false}}), "EstablishConnection without waiting");
   expect_refused(client.release(address), "ReleaseConnection");
   expect_refused(client.manager("Disconnect", {Value{address}}), "Disconnect");
+  expect_refused(client.manager("ClearCache", {Value{address}, Dictionary{}}), "ClearCache");
   const auto services = client.manager("GetServices", {Value{address}});
   expect_refused(services, "GetServices");
   EXPECT_THAT(services->message, HasSubstr("write six hex pairs with colons"));
@@ -81,6 +82,7 @@ TEST_P(DaemonOptionsOf, a_wrong_one_is_refused_by_name) {
   EXPECT_THAT(reply->message, HasSubstr(option.says));
 }
 
+using Uuids = std::vector<std::string>;
 const std::string kText = "x";
 INSTANTIATE_TEST_SUITE_P(
     wrong, DaemonOptionsOf,
@@ -113,6 +115,16 @@ INSTANTIATE_TEST_SUITE_P(
         WrongOption{"adapter", std::string(10'000, 'h'), "hciN"}, WrongOption{"pair", 1u, "b, is of type u"},
         WrongOption{"pair", std::string{"true"}, "is of type s"},
         WrongOption{"wait", int16_t{0}, "is of type n"}, WrongOption{"wait", std::string{}, "is of type s"},
+        WrongOption{"use-services-cache", 1u, "b, is of type u"},
+        WrongOption{"trust", std::string{"yes"}, "b, is of type s"},
+        WrongOption{"required-uuids", std::string{"180f"}, "as of at most 64 UUIDs, is of type s"},
+        WrongOption{"required-uuids", Bytes{0x18, 0x0f}, "is of type ay"},
+        WrongOption{"required-uuids", Uuids{"180f", "battery"}, "\"battery\" is none"},
+        WrongOption{"required-uuids", Uuids{""}, "\"\" is none"},
+        WrongOption{"required-uuids", Uuids{"18\n0f"}, "\\x0A"},
+        WrongOption{"required-uuids", Uuids{"0000180f-0000-1000-8000-00805f9b34f"}, "is none"},
+        WrongOption{"required-uuids", Uuids{std::string(10'000, 'f')}, "is none"},
+        WrongOption{"required-uuids", Uuids(65, "180f"), "as of at most 64 UUIDs, has 65"},
         WrongOption{"label", 1u, "is of type u"},
         WrongOption{"label", std::string(65, 'x'), "s of at most 64 bytes, has 65"},
         WrongOption{"label", std::string(10'000, 'x'), "has 10000"},
@@ -127,7 +139,10 @@ TEST_F(DaemonInput, unknown_options_are_answered_with_the_known_ones) {
        {std::string{}, std::string{"colour"}, std::string(10'000, 'k'), std::string{"\n"}}) {
     const auto reply = client.establish(kLamp, {{key, true}});
     expect_refused(reply, key.substr(0, 20));
-    EXPECT_THAT(reply->message, HasSubstr("timeout attempt-timeout max-attempts adapter pair wait label"));
+    EXPECT_THAT(
+        reply->message,
+        HasSubstr("timeout attempt-timeout max-attempts adapter use-services-cache required-uuids pair trust "
+                  "wait label"));
   }
 }
 

@@ -46,6 +46,8 @@ class Device {
   // Power-off and unplug in the middle of a Connect, kernel by kernel.
   void connect_succeeds_without_link();
   void connect_aborts();
+  // Ends a ConnectStep::Services::never: the discovery of services that nobody had heard of so far.
+  void resolve_at_last();
   // As found at start-up: connected, services there, nobody waits for anything.
   void already_connected();
 

@@ -23,6 +23,10 @@ void Device::discover_services() {
   });
 }
 
+void Device::resolve_at_last() {
+  if (connected_ && !resolved_) discover_services();
+}
+
 void Device::services_changed() {
   if (!resolved_) return;
   (void)unexport_changed();
@@ -34,15 +38,20 @@ void Device::services_changed() {
 
 void Device::export_services() {
   for (const auto& service : peripheral_.services) {
-    const bool there = std::ranges::find(exported_, service, &ExportedService::service) != exported_.end();
-    if (there || !is_exported(service, core_.settings.version)) continue;
+    const auto there = std::ranges::find_if(exported_, [&](const ExportedService& exported) {
+      return same_structure(exported.service, service);
+    });
+    if (there != exported_.end()) refresh_values(core_.objects, service, there->paths);
+    if (there != exported_.end() || !is_exported(service, core_.settings.version)) continue;
     exported_.push_back({service, export_service(core_.objects, path_, service, core_.settings.version)});
   }
 }
 
 bool Device::unexport_changed() {
   const auto is_current = [this](const ExportedService& exported) {
-    return std::ranges::count(peripheral_.services, exported.service) > 0;
+    return std::ranges::any_of(peripheral_.services, [&](const GattService& service) {
+      return same_structure(exported.service, service);
+    });
   };
   const auto first_gone = std::stable_partition(exported_.begin(), exported_.end(), is_current);
   const bool any = first_gone != exported_.end();

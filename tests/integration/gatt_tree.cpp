@@ -46,6 +46,13 @@ void export_characteristic(ObjectTable& objects, const std::string& service_path
   }
 }
 
+void forget_values(GattService& service) {
+  for (auto& characteristic : service.characteristics) {
+    characteristic.value.clear();
+    for (auto& descriptor : characteristic.descriptors) descriptor.value.clear();
+  }
+}
+
 }  // namespace
 
 std::string uuid_of(uint16_t number) {
@@ -78,6 +85,12 @@ std::vector<std::string> service_uuids(const GattTree& tree) {
   return uuids;
 }
 
+bool same_structure(GattService one, GattService other) {
+  forget_values(one);
+  forget_values(other);
+  return one == other;
+}
+
 bool is_exported(const GattService& service, BluezVersion version) {
   if (version.exports_claimed_services()) return true;
   return service.uuid != uuid_of(0x1800) && service.uuid != uuid_of(0x180f) &&
@@ -97,6 +110,15 @@ std::vector<std::string> export_service(ObjectTable& objects, const std::string&
   for (const auto& characteristic : service.characteristics)
     export_characteristic(objects, path, characteristic, version, paths);
   return paths;
+}
+
+void refresh_values(ObjectTable& objects, const GattService& service, const std::vector<std::string>& paths) {
+  auto path = paths.begin();
+  for (const auto& characteristic : service.characteristics) {
+    objects.set_quietly(*++path, "org.bluez.GattCharacteristic1", "Value", characteristic.value);
+    for (const auto& descriptor : characteristic.descriptors)
+      objects.set_quietly(*++path, "org.bluez.GattDescriptor1", "Value", descriptor.value);
+  }
 }
 
 }  // namespace bleconnd::integration

@@ -44,11 +44,17 @@ using GattTree = std::vector<GattService>;
 
 [[nodiscard]] std::vector<std::string> service_uuids(const GattTree& tree);
 
+// Without the values: they are read, not discovered.
+[[nodiscard]] bool same_structure(GattService one, GattService other);
+
 // Claimed by a plugin of bluetoothd and therefore not on D-Bus before 5.80.
 [[nodiscard]] bool is_exported(const GattService& service, BluezVersion version);
 
 // Adds the objects of one service, parent first, and returns their paths in that order.
 [[nodiscard]] std::vector<std::string> export_service(ObjectTable& objects, const std::string& device_path,
                                                       const GattService& service, BluezVersion version);
+
+// What a read finds now, at the paths that export_service() gave.
+void refresh_values(ObjectTable& objects, const GattService& service, const std::vector<std::string>& paths);
 
 }  // namespace bleconnd::integration

@@ -55,6 +55,12 @@ std::string policy_of_the_tests_user() {
 )";
 }
 
+// As the group `bluetooth`, which need not exist where the tests run.
+std::string policy_of_the_operator() {
+  return "<policy user=\"" + std::to_string(operator_uid) +
+         "\"><allow send_destination=\"org.bleconnd\"/></policy>\n";
+}
+
 // exit 1, because dbus-daemon takes a program that ends with 0 for one that went to the background.
 std::string write_configuration(const TemporaryDirectory& directory) {
   const std::string services = directory.make_directory("services");
@@ -64,7 +70,8 @@ std::string write_configuration(const TemporaryDirectory& directory) {
   const std::string text =
       "<busconfig>\n<type>system</type>\n<auth>EXTERNAL</auth>\n<listen>unix:path=" + directory.file("bus") +
       "</listen>\n<servicedir>" + services + "</servicedir>\n" + base_policy +
-      "<include>" BLECONND_POLICY_FILE "</include>\n" + policy_of_the_tests_user() + "</busconfig>\n";
+      "<include>" BLECONND_POLICY_FILE "</include>\n" + policy_of_the_tests_user() +
+      policy_of_the_operator() + "</busconfig>\n";
   return directory.write("bus.conf", text);
 }
 

@@ -2,6 +2,8 @@
 // org.bluez is activatable as on a real system; each activation leaves a mark that a test can count.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 
 #include "child_process.hpp"
@@ -9,6 +11,9 @@
 #include "temporary_directory.hpp"
 
 namespace bleconnd::integration {
+
+// May call org.bleconnd like the members of the group `bluetooth`, and is not root: the user `daemon`.
+constexpr uid_t operator_uid = 1;
 
 enum class Broker { dbus_daemon, dbus_broker };
 

@@ -11,6 +11,7 @@ PROPERTIES = "org.freedesktop.DBus.Properties"
 BLUEZ = "org.bluez"
 BLECONND = "org.bleconnd"
 MANAGER = "org.bleconnd.Manager1"
+DEVICE = "org.bleconnd.Device1"
 
 Reply = namedtuple("Reply", "error body")
 
@@ -70,6 +71,19 @@ class Client:
     async def objects(self, destination=BLUEZ, path="/"):
         reply = await self.call(destination, path, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
         return {} if reply.error else reply.body[0]
+
+    async def told(self, member):
+        """From now on, the paths that the daemon sends this signal from: a list that grows."""
+        paths = []
+
+        def on_message(message):
+            if message.message_type is MessageType.SIGNAL and message.member == member:
+                paths.append(message.path)
+
+        self.connection.add_message_handler(on_message)
+        rule = f"type='signal',sender='{BLECONND}',member='{member}'"
+        await self.call(BUS, "/org/freedesktop/DBus", BUS, "AddMatch", "s", rule)
+        return paths
 
     async def manager(self, member, signature="", *body, timeout=120):
         return await self.call(BLECONND, "/org/bleconnd", MANAGER, member, signature, *body, timeout=timeout)

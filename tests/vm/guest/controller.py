@@ -7,6 +7,7 @@ import struct
 import time
 
 from pairing import Pairing
+from peripheral import ADVERTISING_INTERVAL
 from vhci import ACL, SUCCESS, Vhci
 
 ATT_CHANNEL, SMP_CHANNEL = 4, 6
@@ -16,9 +17,8 @@ CREATE_CONNECTION = 0x200D
 NO_CONNECTION, COMMAND_DISALLOWED, LIMITED_RESOURCES = 0x02, 0x0C, 0x0D
 REMOTE_TERMINATED, LOCAL_TERMINATED = 0x13, 0x16
 
-ADVERTISING_INTERVAL = 0.1  # seconds
-LINK_TIME = 0.01  # from LE_Create_Connection to its completion; real links need at least this
-ANSWER_TIME = 0.015  # of the peer: an answer takes a connection interval, 7.5 ms or more
+INTERVAL_UNIT = 0.00125  # seconds
+LINK_TIME = 0.01  # from the advertisement that is answered to the link; no real one is faster
 LE_FEATURES = bytes([0x01]) + bytes(7)  # encryption only
 
 
@@ -36,6 +36,7 @@ class Controller(Vhci):
         self.address = address
         self.raw_address = bytes(reversed(bytes.fromhex(address.replace(":", ""))))
         self.slots = slots
+        self.connection_interval = 12  # units
         self.peripherals = {}
         self.links = {}
         self.pairings = {}
@@ -59,6 +60,11 @@ class Controller(Vhci):
         self.links.clear()
         self.dialling = None
         self.scanning = False
+
+    @property
+    def answer_time(self):
+        """Of the peer: what is asked in one connection interval is answered in the next."""
+        return self.connection_interval * INTERVAL_UNIT
 
     def at_rest(self):
         return not self.links and self.dialling is None and not self.scanning
@@ -139,16 +145,17 @@ class Controller(Vhci):
     def read_remote_features(self, opcode, data):
         self.status(opcode)
         answer = bytes([SUCCESS]) + data[:2] + LE_FEATURES
-        asyncio.get_running_loop().call_later(0.01, self.le_event, 0x04, answer)
+        asyncio.get_running_loop().call_later(self.answer_time, self.le_event, 0x04, answer)
 
     def update_connection(self, opcode, data):
         self.status(opcode)
-        self.le_event(0x03, bytes([SUCCESS]) + data[:2] + struct.pack("<HHH", 24, 0, 42))
+        self.le_event(0x03, bytes([SUCCESS]) + data[:2] + struct.pack("<HHH", self.connection_interval, 0, 42))
 
     # ---- links
 
     def connection_complete(self, code, handle, raw_address):
-        self.le_event(0x01, struct.pack("<BHBB6sHHHB", code, handle, 0, LE_RANDOM_ADDRESS, raw_address, 24, 0, 42, 0))
+        link = struct.pack("<HHHB", self.connection_interval, 0, 42, 0)
+        self.le_event(0x01, struct.pack("<BHBB6s", code, handle, 0, LE_RANDOM_ADDRESS, raw_address) + link)
 
     def create_connection(self, opcode, data):
         raw_address = bytes(data[6:12])
@@ -164,7 +171,8 @@ class Controller(Vhci):
         self.status(opcode)
         self.dialling = raw_address
         if peripheral and peripheral.answers_dial:
-            asyncio.get_running_loop().call_later(LINK_TIME, self.link_up, peripheral)
+            wait = peripheral.next_event(time.monotonic()) - time.monotonic()
+            asyncio.get_running_loop().call_later(wait + LINK_TIME, self.link_up, peripheral)
 
     def cancel_connection(self, opcode, _):
         self.log("cancels its dial")
@@ -215,7 +223,7 @@ class Controller(Vhci):
         if channel == ATT_CHANNEL:
             answer = peripheral.answer(packet[9:])
             if answer is not None:
-                asyncio.get_running_loop().call_later(ANSWER_TIME, self.send, handle, channel, answer)
+                asyncio.get_running_loop().call_later(self.answer_time, self.send, handle, channel, answer)
         if channel == SMP_CHANNEL:
             pairing = self.pairings.setdefault(handle, Pairing(self.raw_address, peripheral.raw_address))
             for answer in pairing.answer(packet[9:]):
@@ -250,8 +258,10 @@ class Controller(Vhci):
                     continue
                 if self.only_accepted and peripheral.raw_address not in self.accepted:
                     continue
-                peripheral.next_report = now + ADVERTISING_INTERVAL
-                self.report(peripheral)
+                missed = now - peripheral.next_report > ADVERTISING_INTERVAL
+                peripheral.next_report = peripheral.next_event(now)
+                if not missed:
+                    self.report(peripheral)
 
     def report(self, peripheral):
         data = peripheral.advertising_data()

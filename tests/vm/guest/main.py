@@ -5,8 +5,9 @@ import sys
 import time
 import traceback
 
-# the order of these three is the order of the table
+# the order of these is the order of the table
 import scenarios_connect  # noqa: F401
+import scenarios_cache  # noqa: F401
 import scenarios_pairing  # noqa: F401
 import scenarios_faults  # noqa: F401
 from expect import Failed

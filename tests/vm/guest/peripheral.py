@@ -1,14 +1,23 @@
 # One scripted LE peripheral: what it advertises, how it answers a dial, and the ATT server behind its link.
 # Each knob is one fault of real life: it goes silent, drops its links, or never answers.
+import math
 import struct
 import time
 
 PRIMARY_SERVICE, CHARACTERISTIC, CLIENT_CONFIGURATION = 0x2800, 0x2803, 0x2902
-READ, NOTIFY, INDICATE = 0x02, 0x10, 0x20
+READ, WRITE, NOTIFY, INDICATE = 0x02, 0x08, 0x10, 0x20
 
 # A vendor service as sensors of the trade have them: the one that the scenarios look for.
 SERVICE_UUID = "cba20d00-224d-11e6-9fb8-0002a5d5c51b"
 CHARACTERISTIC_UUID = "cba20002-224d-11e6-9fb8-0002a5d5c51b"
+
+# Services as (UUID, characteristics), those as (UUID, properties, value).
+GAP = (0x1800, [(0x2A00, READ, b"Scripted"), (0x2A01, READ, b"\0\0")])
+SERVICE_CHANGED = (0x1801, [(0x2A05, INDICATE, b"")])
+VENDOR = (SERVICE_UUID, [(CHARACTERISTIC_UUID, READ | NOTIFY, b"hello")])
+SMALL = [GAP, SERVICE_CHANGED, VENDOR]
+
+ADVERTISING_INTERVAL = 0.1  # seconds
 
 
 def uuid_bytes(uuid):
@@ -23,15 +32,15 @@ class Attribute:
         self.end = handle
 
 
-def gatt_database():
-    """GAP, GATT with Service Changed, and the vendor service with one readable, notifying characteristic."""
+def gatt_database(services):
+    """The attributes of services, with handles from 1 without gaps."""
     attributes = []
 
     def add(uuid, value):
         attributes.append(Attribute(len(attributes) + 1, uuid, value))
         return attributes[-1]
 
-    def add_service(service_uuid, characteristics):
+    for service_uuid, characteristics in services:
         service = add(PRIMARY_SERVICE, uuid_bytes(service_uuid))
         for uuid, properties, value in characteristics:
             value_handle = len(attributes) + 2
@@ -40,21 +49,17 @@ def gatt_database():
             if properties & (NOTIFY | INDICATE):
                 add(CLIENT_CONFIGURATION, b"\0\0")
         service.end = len(attributes)
-
-    add_service(0x1800, [(0x2A00, READ, b"Scripted"), (0x2A01, READ, b"\0\0")])
-    add_service(0x1801, [(0x2A05, INDICATE, b"")])
-    add_service(SERVICE_UUID, [(CHARACTERISTIC_UUID, READ | NOTIFY, b"hello")])
     return attributes
 
 
 class Peripheral:
     MTU = 247
 
-    def __init__(self, address, name="Scripted"):
+    def __init__(self, address, services=SMALL):
         self.address = address
         self.raw_address = bytes(reversed(bytes.fromhex(address.replace(":", ""))))
-        self.name = name
-        self.database = gatt_database()
+        self.name = "Scripted"
+        self.database = gatt_database(services)
         # faults
         self.advertising = True
         self.answers_dial = True  # False: the controller hears it, and the link never comes
@@ -64,7 +69,20 @@ class Peripheral:
         # what happened
         self.dials = 0
         self.links = 0
-        self.next_report = time.monotonic()
+        self.requests = 0  # of ATT
+        self.discoveries = 0  # of a service's characteristics: BlueZ asks for them only where it has no copy
+        self.began = self.next_report = time.monotonic()
+
+    def characteristic_path(self, device_path, uuid):
+        """Where BlueZ has it: handle of the service, handle of the characteristic's declaration."""
+        value = next(attribute.handle for attribute in self.database if attribute.uuid == uuid_bytes(uuid))
+        service = max(attribute.handle for attribute in self.database
+                      if attribute.uuid == uuid_bytes(PRIMARY_SERVICE) and attribute.handle < value)
+        return f"{device_path}/service{service:04x}/char{value - 1:04x}"
+
+    def next_event(self, now):
+        """When it advertises next: it does not know who listens."""
+        return self.began + (math.floor((now - self.began) / ADVERTISING_INTERVAL) + 1) * ADVERTISING_INTERVAL
 
     def advertising_data(self):
         name = self.name.encode()
@@ -73,6 +91,7 @@ class Peripheral:
     def answer(self, request):
         """The ATT answer to one request, or None for commands."""
         opcode = request[0]
+        self.requests += 1
         if opcode == 0x02:
             return struct.pack("<BH", 0x03, self.MTU)
         if opcode == 0x04:
@@ -113,6 +132,8 @@ class Peripheral:
 
     def read_by_type(self, opcode, first, last, uuid):
         found, size = b"", None
+        if uuid == uuid_bytes(CHARACTERISTIC):
+            self.discoveries += 1
         for attribute in self.database:
             if not first <= attribute.handle <= last or attribute.uuid != uuid:
                 continue

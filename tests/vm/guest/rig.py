@@ -45,7 +45,8 @@ class Answer:
             return f"`{self.error}` {self.message}"
         attempts = self.results.get("attempts")
         shared = ", shared" if self.results.get("shared") else ""
-        return f"connected on {self.results.get('adapter')}, attempts {attempts}{shared}"
+        cached = ", services from the cache" if self.results.get("services-from-cache") else ""
+        return f"connected on {self.results.get('adapter')}, attempts {attempts}{shared}{cached}"
 
 
 def device_path(adapter, address):
@@ -53,12 +54,11 @@ def device_path(adapter, address):
 
 
 class Rig(Stack):
-    def __init__(self):
-        super().__init__()
+    def __init__(self, watched=True):
+        super().__init__(watched)
         self.controllers = []
         self.clients = []
         self.tasks = []
-        self.asked = False
 
     # ---- controllers
 
@@ -115,6 +115,32 @@ class Rig(Stack):
         reply = await (client or self.client).manager("ReleaseConnection", "sa{sv}", address, {}, timeout=20)
         self.log("step: ReleaseConnection", address, "→", reply)
         return None if reply.error else reply.body[0]
+
+    async def clear_cache(self, address, client=None):
+        """Forgets its services; returns whether there was anything to forget."""
+        reply = await (client or self.client).manager("ClearCache", "sa{sv}", address, {}, timeout=25)
+        self.log("step: ClearCache", address, "→", reply)
+        check(not reply.error, f"ClearCache: {reply}")
+        return reply.body[0]
+
+    async def services(self, address):
+        """What GetServices knows: UUIDs of services and characteristics by path, and its info."""
+        reply = await self.client.manager("GetServices", "s", address, timeout=25)
+        if reply.error:
+            return {}, reply.error.removeprefix("org.bleconnd.Error.")
+        objects, info = reply.body
+        uuids = {path: properties["UUID"] for path, interfaces in objects.items()
+                 for interface, properties in interfaces.items() if "UUID" in properties}
+        return uuids, info
+
+    async def ours(self, address, name):
+        """A property of the daemon's device object, None where there is none."""
+        path = "/org/bleconnd/dev_" + address.replace(":", "_")
+        reply = await self.client.call(bus.BLECONND, path, bus.PROPERTIES, "Get", "ss", bus.DEVICE, name)
+        return None if reply.error else reply.body[0]
+
+    async def verified(self, address):
+        await until(lambda: self.ours(address, "ServicesVerified"), f"the services of {address} are verified")
 
     async def connections(self):
         reply = await self.client.manager("ListConnections", timeout=20)

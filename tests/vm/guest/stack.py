@@ -1,7 +1,9 @@
 # The processes under test, as they run on a real machine, and the trace of all that happens.
 # bluetoothd is Debian's; the daemon runs as its own user, told where its folders are as systemd tells it.
 import asyncio
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -22,29 +24,43 @@ DAEMON_ENVIRONMENT = {
 
 
 class Stack:
-    def __init__(self):
+    """`watched`: with the trace of bus, controllers and processes, which takes its share of the one processor."""
+
+    def __init__(self, watched=True):
         self.started = time.monotonic()
+        self.watched = watched
         self.trace = open(f"{OUT}/trace.log", "w", buffering=1)
         self.followers = []
         self.bluetoothd = self.daemon = None
         self.notifications = []
-        self.usual_files = None
+        self.notified = asyncio.Event()
+        self.usual_files, self.asked = None, False  # open files of the daemon after its first call
 
     def log(self, *text):
+        if not self.watched:
+            return
         self.trace.write("%9.3f " % (time.monotonic() - self.started) + " ".join(str(item) for item in text) + "\n")
 
     async def start(self):
         self.client = await bus.Client.connect()
         self.monitor = bus.Monitor(self.log)
-        await self.monitor.start()
+        self.hci_log = None
+        if self.watched:
+            await self.monitor.start()
+            self.hci_log = subprocess.Popen(["btmon", "-w", f"{OUT}/hci.btsnoop"], stdout=subprocess.DEVNULL)
         self.monitor.own.add(self.client.connection.unique_name)
-        self.hci_log = subprocess.Popen(["btmon", "-w", f"{OUT}/hci.btsnoop"], stdout=subprocess.DEVNULL)
         await self.start_bluetoothd()
         self.listen_to_notifications()
         await self.start_daemon()
 
+    def output(self, name):
+        """Where a process' output goes: through follow(), or unwatched into a file in memory."""
+        return asyncio.subprocess.PIPE if self.watched else open(f"/run/{name}.log", "ab")
+
     def follow(self, process, name):
         """Copies what a process says into its own log and into the trace."""
+        if process.stdout is None:
+            return
 
         async def copy():
             with open(f"{OUT}/{name}.log", "a", buffering=1) as own:
@@ -58,7 +74,7 @@ class Stack:
 
     async def start_bluetoothd(self):
         self.bluetoothd = await asyncio.create_subprocess_exec(
-            BLUETOOTHD, "-n", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+            BLUETOOTHD, "-n", stdout=self.output("bluetoothd"), stderr=asyncio.subprocess.STDOUT
         )
         self.follow(self.bluetoothd, "bluetoothd")
         await until(lambda: self.client.has_owner(bus.BLUEZ), "org.bluez on the bus", 20)
@@ -77,6 +93,7 @@ class Stack:
         def on_notification():
             text = listener.recv(4096).decode()
             self.notifications.extend(text.splitlines())
+            self.notified.set()
             self.log("daemon notifies", text.replace("\n", " "))
 
         asyncio.get_running_loop().add_reader(listener, on_notification)
@@ -93,13 +110,23 @@ class Stack:
             user="bleconnd",
             group="bleconnd",
             extra_groups=["bluetooth"],
-            stdout=asyncio.subprocess.PIPE,
+            stdout=self.output("daemon"),
             stderr=asyncio.subprocess.STDOUT,
         )
         self.follow(self.daemon, "daemon")
-        await until(lambda: "READY=1" in self.notifications or self.daemon.returncode is not None, "READY=1", 30)
-        check(self.daemon.returncode is None, "the daemon ended while it started")
-        self.usual_files = None
+        deadline = time.monotonic() + 30
+        while "READY=1" not in self.notifications:  # at once, for what is measured from there on
+            check(self.daemon.returncode is None and time.monotonic() < deadline, "READY=1 did not come")
+            self.notified.clear()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.notified.wait(), 0.5)
+        self.usual_files, self.asked = None, False
+
+    async def end_daemon(self):
+        self.log("step: SIGTERM to the daemon")
+        self.daemon.send_signal(signal.SIGTERM)
+        await until(lambda: self.daemon.returncode is not None, "the daemon has ended", 15)
+        check(self.daemon.returncode == 0, f"the daemon's exit status {self.daemon.returncode}")
 
     def open_files(self):
         folder = f"/proc/{self.daemon.pid}/fd"

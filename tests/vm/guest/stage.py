@@ -44,8 +44,11 @@ async def check_link(rig, answer, controller, device):
     check(answer.device.endswith("dev_" + device.address.replace(":", "_")), f"device path {answer.device}")
     check(answer.results.get("adapter") == f"hci{controller.index}", f"adapter {answer.results.get('adapter')}")
     check(answer.results.get("bluez-device") == path, f"bluez-device {answer.results.get('bluez-device')}")
-    for name in ("Connected", "ServicesResolved"):
-        check(await rig.client.get(path, "Device1", name) is True, f"BlueZ: {name} is not true")
+    check(await rig.client.get(path, "Device1", "Connected") is True, "BlueZ: Connected is not true")
+    # an answer from the cache comes before BlueZ has looked at the services
+    patience = 10 if answer.results.get("services-from-cache") else 0
+    resolved = lambda: rig.client.get(path, "Device1", "ServicesResolved")
+    await until(resolved, "BlueZ: ServicesResolved is not true", patience)
     objects = (await rig.client.objects()).items()
     uuids = [interfaces["org.bluez.GattService1"]["UUID"] for other, interfaces in objects
              if other.startswith(path) and "org.bluez.GattService1" in interfaces]
