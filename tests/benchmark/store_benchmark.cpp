@@ -25,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::duration<double, std::milli>;
 
 const std::string kLamp = "AA:BB:CC:DD:EE:FF";
-constexpr int kConnects = 4;  // a life; the first one reads BlueZ's objects, the others follow them
+constexpr int kConnects = 16;  // a life; the first one reads BlueZ's objects, the others follow them
 constexpr double kMostGrowth = 1.10;
 constexpr double kMostMemory = 1024;  // KiB more
 // BlueZ's own times shrink to fractions of a millisecond: what is measured is the daemon's and the bus'

@@ -141,7 +141,8 @@ class Benchmark:
         device = f"6 services, 20 characteristics, advertises every {ADVERTISING_INTERVAL * 1000:.0f} ms, "
         device += f"connection interval {CONNECTION_INTERVAL * INTERVAL_UNIT * 1000:g} ms"
         lines = [
-            f"Real BlueZ {bluez} on {debian}, a processor of 1,000 million instructions a second; a device with {device}; {self.rounds} rounds, interleaved.",
+            f"Real BlueZ {bluez} on {debian}, a processor of 1,000 million instructions a second;",
+            f"a device with {device}; {self.rounds} rounds, interleaved.",
             "",
             "| EstablishConnection to its answer, s | median | quartiles | to the first value read, median |",
             "|---|---|---|---|",
