@@ -134,7 +134,7 @@ class Dial {
   Task<Outcome<Dialled>> give_up(Cause cause) {
     if (!answers_.reply && (!answers_.before || at_once())) {
       const auto until = radio_.now() + kFence;
-      co_await radio_.bluez.get_device(route_.path, until, unstoppable());
+      (void)co_await radio_.bluez.get_device(route_.path, until, unstoppable());
     }
     const bool nothing_there = removed() && answers_.before && !went_before_;
     if (!nothing_there && !refused_by(Cause::in_progress)) co_await take_back();
@@ -156,7 +156,7 @@ class Dial {
   Task<Unit> take_back() {
     if (pair_) {
       const auto until = radio_.now() + kHangUp;
-      co_await radio_.bluez.cancel_pairing(route_.path, until, unstoppable());
+      (void)co_await radio_.bluez.cancel_pairing(route_.path, until, unstoppable());
     }
     if (!was_up()) co_await hang_up_here();
     co_return Unit{};

@@ -76,7 +76,7 @@ Task<Unit> Discovery::end(std::shared_ptr<Session> session) {
   bool forgotten = false;
   for (int tries = 0, lost = 0; tries < kBusy; ++tries) {
     const auto deadline = executor_.now() + kAnswer / 2;
-    if (forgotten) co_await bluez_.start_discovery(session->adapter, deadline, unstoppable());
+    if (forgotten) (void)co_await bluez_.start_discovery(session->adapter, deadline, unstoppable());
     const auto stopped_by = executor_.now() + kAnswer / 2;
     const auto ended = co_await bluez_.stop_discovery(session->adapter, stopped_by, unstoppable());
     if (ended.ok()) break;

@@ -38,7 +38,7 @@ class Run {
       const auto failure = weigh(tried.failure());
       if (failure.cause == Cause::cancelled) {
         // Whoever waits for the end waits until the link is down, not until Disconnect is answered.
-        if (!foreign_) co_await settle(radio_, watch_.get(), 0ms, unstoppable());
+        if (!foreign_) (void)co_await settle(radio_, watch_.get(), 0ms, unstoppable());
         co_return RunFailure{failure};
       }
       const auto decision = budget_.after(failure.cause, terms_.max_attempts);

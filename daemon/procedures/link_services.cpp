@@ -50,7 +50,7 @@ Task<Unit> read_objects_ahead(Radio& radio, DeviceWatch& watch, Route route, Dev
   const auto now = radio.now();
   co_await sleep_until(radio.executor, now, stop);
   const auto deadline = radio.now() + kRead;
-  co_await radio.bluez.read_services(route.path, deadline, stop);
+  (void)co_await radio.bluez.read_services(route.path, deadline, stop);
   co_return Unit{};
 }
 

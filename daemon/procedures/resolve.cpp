@@ -34,7 +34,7 @@ Task<Outcome<>> resolve(Radio& radio, DeviceWatch& watch, Route route, Duration 
       if (looked) co_return Failure{Cause::services_incomplete, "ServicesResolved did not come"};
       // Its signal can be late, or missing. What the look tells, `seen` tells too.
       const auto until = radio.now() + kLook;
-      co_await radio.bluez.get_device(route.path, until, stop);
+      (void)co_await radio.bluez.get_device(route.path, until, stop);
       if (stop.stop_requested()) co_return Cause::cancelled;
       looked = true;
       continue;

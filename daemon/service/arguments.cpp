@@ -178,6 +178,7 @@ std::variant<bool, Refusal> parse_clear_options(const Options& options) {
 
 std::vector<std::string> establish_option_names() {
   std::vector<std::string> names;
+  names.reserve(std::size(kOptions));
   for (auto& each : kOptions) names.emplace_back(each.key);
   return names;
 }

@@ -10,6 +10,7 @@ struct ToVariant {
   }
   sdbus::Variant operator()(const std::vector<ObjectPathText>& paths) const {
     std::vector<sdbus::ObjectPath> out;
+    out.reserve(paths.size());
     for (auto& path : paths) out.emplace_back(path.text);
     return sdbus::Variant{out};
   }

@@ -82,7 +82,7 @@ Task<Unit> BluezBus::find_owner() {
     return Unit{};
   };
   DbusCall<Unit> call{loop_, line_, std::move(message), read, kNever, unstoppable()};
-  co_await call;
+  (void)co_await call;
   co_return Unit{};
 }
 
@@ -156,7 +156,7 @@ Task<Outcome<>> BluezBus::read_adapter(std::string path) {
 }
 
 Task<Unit> BluezBus::meet_adapter(std::string path) {
-  co_await read_adapter(std::move(path));
+  (void)co_await read_adapter(std::move(path));
   co_return Unit{};
 }
 

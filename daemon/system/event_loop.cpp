@@ -110,7 +110,7 @@ void EventLoop::on_signal(int number, std::function<void()> action) {
   must(sd_event_source_set_destroy_callback(
            source, [](void* held) { delete static_cast<std::function<void()>*>(held); }),
        "sd_event_source_set_destroy_callback");
-  owned.release();
+  (void)owned.release();  // the source's own now
   must(sd_event_source_set_floating(source, 1), "sd_event_source_set_floating");
   sd_event_source_unref(source);
 }

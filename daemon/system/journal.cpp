@@ -56,6 +56,7 @@ void send_to_journal(LogLevel level, const std::string& line, const LogFields& f
   if (fields.attempt > 0) entry.push_back(fmt::format("BT_ATTEMPT={}", fields.attempt));
   if (!fields.error.empty()) entry.push_back("BT_ERROR=" + printable(fields.error));
   std::vector<iovec> parts;
+  parts.reserve(entry.size());
   for (auto& each : entry) parts.push_back({each.data(), each.size()});
   sd_journal_sendv(parts.data(), static_cast<int>(parts.size()));
 }
