@@ -13,8 +13,10 @@
 #include "system/dial_record_file.hpp"
 #include "system/event_loop.hpp"
 #include "system/journal.hpp"
+#include "system/lease_record_file.hpp"
 #include "system/readiness.hpp"
 #include "system/sdbus_compat.hpp"
+#include "system/slot_record_file.hpp"
 
 using namespace bleconnd;
 
@@ -45,17 +47,22 @@ int run(const Journal& journal) {
   bus::Attachment attachment{*connection, loop.event()};
   DialRecordFile dials{runtime_directory(), bus::id(*connection), journal};
   CacheDirectory cache{cache_directory(), loop, journal};
+  LeaseRecordFile leases{runtime_directory(), state_directory(), bus::id(*connection), journal};
+  SlotRecordFile slots{state_directory(), journal};
   BluezBus bluez{*connection, loop, journal};
-  Radio radio{loop, bluez, dials, cache};
+  Radio radio{loop, bluez, dials, cache, leases, slots};
   ClientWatch clients{*connection, journal};
   RootObject root{*connection, radio, journal, [&](const sdbus::Message& call) { return clients.uid(call); },
                   BLECONND_VERSION};
   clients.on_left([&](const std::string& name) { root.connections().caller_left(name); });
 
   auto configure = [&] {
-    root.connections().set_linger(read_configuration(configuration_directory(), journal).linger);
+    auto configuration = read_configuration(configuration_directory(), journal);
+    root.connections().set_linger(configuration.linger);
+    radio.queue.configure(std::move(configuration.slots));
   };
   configure();
+  root.connections().restore(clients.present());
   Scope tasks{loop};
   bool stopping = false;
   auto stop = [&] {

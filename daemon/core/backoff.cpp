@@ -31,6 +31,7 @@ milliseconds backoff(Cause cause, std::uint32_t links_lost, std::uint32_t in_pro
     case Cause::dial_timeout_unheard:
     case Cause::object_gone:
     case Cause::removed_unheard:
+    case Cause::adapter_busy:
       return 0ms;
     case Cause::slot_refused:
       return 4000ms;

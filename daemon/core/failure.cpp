@@ -76,6 +76,10 @@ constexpr std::array<CauseRow, kCauses> kRows{{
      "plug it in, or rfkill unblock bluetooth && bluetoothctl power on"},
     {Cause::stack_down, Counter::none, Category::not_ready, "stack-down", "bluetoothd is not running",
      "systemctl start bluetooth"},
+    {Cause::slots_taken, Counter::none, Category::out_of_connection_slots, "no-slot",
+     "no connection slot is free", kSlots},
+    {Cause::adapter_busy, Counter::none, Category::timeout, "adapter-busy", "others are being connected",
+     "allow more by the option timeout, or ask with priority high"},
 
     {Cause::timeout, Counter::timeouts, Category::timeout, "timeout", "the time allowed is over",
      "allow more by the option timeout"},

@@ -38,8 +38,10 @@ enum class Cause : std::uint8_t {
   already_so,
   bluez_error,  // anything else that BlueZ said
   // waited for, never counted
-  adapter_off,  // not powered, or gone
-  stack_down,   // bluetoothd away or restarting
+  adapter_off,   // not powered, or gone
+  stack_down,    // bluetoothd away or restarting
+  slots_taken,   // by our own ledger: no adapter has a slot free
+  adapter_busy,  // others dial: a turn is waited for
   // answers of our own
   timeout,  // the caller's deadline; for one call to BlueZ the procedure says what it means
   cancelled,

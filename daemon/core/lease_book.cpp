@@ -7,18 +7,37 @@ namespace bleconnd {
 namespace {
 
 auto named(const std::string& name) {
-  return [&name](const Lease& lease) { return !lease.lingers_to && lease.holder.name == name; };
+  return [&name](const Lease& lease) {
+    return !lease.persistent() && !lease.lingers_to && lease.holder.name == name;
+  };
+}
+
+auto persistent_of(std::uint32_t uid) {
+  return [uid](const Lease& lease) { return lease.persistent() && lease.holder.uid == uid; };
 }
 
 }  // namespace
 
-void LeaseBook::take(const Caller& caller, const std::string& label) {
+bool LeaseBook::take(const Caller& caller, const std::string& label, Lifetime lifetime, Quota::Hold hold) {
   std::erase_if(leases_, [](const Lease& lease) { return lease.lingers_to.has_value(); });
-  auto own = std::find_if(leases_.begin(), leases_.end(), named(caller.name));
-  if (own == leases_.end())
-    leases_.push_back({caller, label, {}});
-  else if (!label.empty())
-    own->label = label;
+  const bool persistent = lifetime == Lifetime::persistent;
+  auto own = persistent ? std::ranges::find_if(leases_, persistent_of(caller.uid))
+                        : std::ranges::find_if(leases_, named(caller.name));
+  if (own != leases_.end()) {
+    if (!label.empty()) own->label = label;
+    return false;
+  }
+  leases_.push_back({.holder = {persistent ? std::string{} : caller.name, caller.uid},
+                     .label = label,
+                     .lingers_to = {},
+                     .lifetime = lifetime,
+                     .hold = std::move(hold)});
+  return true;
+}
+
+bool LeaseBook::holds(const Caller& caller, Lifetime lifetime) const {
+  if (lifetime == Lifetime::caller) return holds(caller.name);
+  return std::ranges::any_of(leases_, persistent_of(caller.uid));
 }
 
 bool LeaseBook::holds(const std::string& name) const {
@@ -29,14 +48,24 @@ bool LeaseBook::end(const std::string& name) {
   return std::erase_if(leases_, named(name)) > 0;
 }
 
+bool LeaseBook::end_persistent(std::uint32_t uid) {
+  return std::erase_if(leases_, persistent_of(uid)) > 0;
+}
+
 bool LeaseBook::release(const Caller& caller) {
   if (end(caller.name)) return true;
-  auto lingering = std::find_if(leases_.begin(), leases_.end(), [&](const Lease& lease) {
-    return lease.lingers_to && (lease.holder.uid == caller.uid || caller.uid == 0);
-  });
-  if (lingering == leases_.end()) return false;
-  leases_.erase(lingering);
+  const auto may = [&](const Lease& lease) { return lease.holder.uid == caller.uid || caller.uid == 0; };
+  auto given_up = std::ranges::find_if(leases_, [&](auto& lease) { return lease.lingers_to && may(lease); });
+  if (given_up == leases_.end()) given_up = std::ranges::find_if(leases_, persistent_of(caller.uid));
+  if (given_up == leases_.end())
+    given_up = std::ranges::find_if(leases_, [&](auto& lease) { return lease.persistent() && may(lease); });
+  if (given_up == leases_.end()) return false;
+  leases_.erase(given_up);
   return true;
+}
+
+void LeaseBook::end_callers(const std::function<bool(const Lease&)>& keep) {
+  std::erase_if(leases_, [&](const Lease& lease) { return !lease.persistent() && !(keep && keep(lease)); });
 }
 
 bool LeaseBook::left(const std::string& name, Time now, Time until) {
@@ -59,6 +88,10 @@ std::optional<LeaseBook::Time> LeaseBook::next_expiry() const {
   for (auto& lease : leases_)
     if (lease.lingers_to && (!next || *lease.lingers_to < *next)) next = lease.lingers_to;
   return next;
+}
+
+bool LeaseBook::only_persistent() const {
+  return std::ranges::all_of(leases_, &Lease::persistent);
 }
 
 bool LeaseBook::only_lingering() const {

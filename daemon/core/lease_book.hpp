@@ -1,13 +1,17 @@
 // Who holds one device. A lease belongs to a caller (its unique bus name); when the caller leaves the bus
 // without releasing, the lease lingers until its deadline, so that a restarted program, or a busctl that gave
-// up after 25 s, finds its link again. Pure; time comes in.
+// up after 25 s, finds its link again. A persistent one belongs to a user and stays until it is released.
+// Pure; time comes in.
 #pragma once
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "core/quota.hpp"
 
 namespace bleconnd {
 
@@ -16,23 +20,35 @@ struct Caller {
   std::uint32_t uid = 0;
 };
 
+enum class Lifetime : std::uint8_t { caller, persistent };
+
 struct Lease {
-  Caller holder;
-  std::string label;                                                // for logs
-  std::optional<std::chrono::steady_clock::time_point> lingers_to;  // the holder has left the bus
+  Caller holder;                                                      // a persistent one's has no name
+  std::string label{};                                                // for logs
+  std::optional<std::chrono::steady_clock::time_point> lingers_to{};  // the holder has left the bus
+  Lifetime lifetime = Lifetime::caller;
+  Quota::Hold hold{};
+  bool persistent() const { return lifetime == Lifetime::persistent; }
 };
 
 class LeaseBook {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  // One lease a caller, however often it calls. A new call takes over what lingers.
-  void take(const Caller& caller, const std::string& label);
+  // One lease a caller, and one persistent lease a user, however often they call. A new call takes over what
+  // lingers. Whether it is a new lease.
+  bool take(const Caller& caller, const std::string& label, Lifetime lifetime = Lifetime::caller,
+            Quota::Hold hold = {});
+  // As a former life of the daemon kept it.
+  void restore(Lease lease) { leases_.push_back(std::move(lease)); }
   bool holds(const std::string& name) const;
+  bool holds(const Caller& caller, Lifetime lifetime) const;
   // Ends the caller's lease (true), without linger.
   bool end(const std::string& name);
-  // Gives up the caller's lease, else one that lingers and belongs to its uid (uid 0: anybody's). False if
-  // there is neither.
+  // Ends the user's persistent lease.
+  bool end_persistent(std::uint32_t uid);
+  // Gives up the caller's lease, else one that lingers and belongs to its uid, else its uid's persistent one
+  // (uid 0: anybody's). False if there is none.
   bool release(const Caller& caller);
   // The caller left the bus: its lease lingers to `until`, or ends at once if that is not after `now`. True
   // if it held one.
@@ -40,11 +56,14 @@ class LeaseBook {
   // Ends what has lingered long enough; true if anything ended.
   bool expire(Time now);
   std::optional<Time> next_expiry() const;
+  // With their link; persistent ones stay, and those for which `keep` says so.
+  void end_callers(const std::function<bool(const Lease&)>& keep = {});
   void clear() { leases_.clear(); }
 
   bool empty() const { return leases_.empty(); }
   std::size_t size() const { return leases_.size(); }
-  bool only_lingering() const;  // true of an empty book too
+  bool only_lingering() const;   // true of an empty book too
+  bool only_persistent() const;  // true of an empty book too
   const std::vector<Lease>& all() const { return leases_; }
 
  private:

@@ -39,6 +39,11 @@ struct Stack {
       if (each.path == path) return &each;
     return nullptr;
   }
+  const AdapterState* adapter_of(const std::string& address) const {
+    for (auto& each : adapters)
+      if (each.address == address) return &each;
+    return nullptr;
+  }
   bool any_powered() const {
     for (auto& each : adapters)
       if (each.powered) return true;
@@ -55,6 +60,8 @@ struct DeviceState {
   bool services_resolved = false;
   bool bonded = false;  // Paired or Bonded
   bool trusted = false;
+  bool low_energy =
+      true;  // its link, if it is connected: false only where BlueZ says that it is a BR/EDR one
   std::optional<std::int16_t> rssi;
 };
 

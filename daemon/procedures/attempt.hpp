@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/dial_order.hpp"
 #include "core/failure.hpp"
 #include "ports/bluez.hpp"
 
@@ -32,6 +33,8 @@ struct Terms {
   bool pair = false;
   bool trust = false;     // sets Device1.Trusted before the dial
   bool use_cache = true;  // a link is enough where the services are known and BlueZ has their objects
+  Priority priority = Priority::normal;  // in the dial queue
+  bool adopt_only = false;               // a link that is up, or none: nothing is dialled or discovered
 };
 bool may_use(const Terms& terms, const AdapterState& adapter);
 

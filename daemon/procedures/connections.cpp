@@ -44,10 +44,14 @@ Task<Unit> Connections::keep(std::shared_ptr<DeviceSession> session) {
 Task<Answer<Established>> Connections::establish(Caller caller, DeviceAddress address,
                                                  EstablishOptions options) {
   if (shutting_down_) return answer<Established>(refuse({Cause::cancelled, "bleconnd is stopping"}));
-  if (holds() >= kMaxHolds)
-    return answer<Established>(refuse({Cause::limits, std::to_string(kMaxHolds) + " leases and calls"}));
+  const auto* known = find(address);
+  const bool has_lease = known && known->leased_by(caller, options.lifetime);
+  const bool persistent = options.lifetime == Lifetime::persistent && !has_lease;
+  const auto kind = persistent ? Quota::Kind::persistent : Quota::Kind::ordinary;
+  if (auto objection = quota_.objection(caller.uid, kind, has_lease ? 1 : 2))
+    return answer<Established>(refuse({Cause::limits, std::move(*objection)}));
   auto session = this->session(address);
-  auto joined = session->join(caller, options);
+  auto joined = session->join(caller, options, quota_);
   if (auto* refusal = std::get_if<Refusal>(&joined)) return answer<Established>(std::move(*refusal));
   auto waiting = std::move(std::get<0>(joined));
   if (options.wait || session->connected()) return wait(std::move(session), std::move(waiting));
@@ -168,10 +172,32 @@ std::uint32_t Connections::links_up() const {
   return up;
 }
 
-std::size_t Connections::holds() const {
-  std::size_t holds = 0;
-  for (auto& [address, session] : sessions_) holds += session->leases().size() + session->calls();
-  return holds;
+const DeviceSession* Connections::find(DeviceAddress address) const {
+  const auto at = sessions_.find(address);
+  return at == sessions_.end() ? nullptr : at->second.get();
+}
+
+void Connections::restore(const std::set<std::string>& on_bus) {
+  for (auto& [address, kept] : radio_.leases.former()) {
+    std::vector<Lease> leases;
+    for (auto& each : kept) {
+      Lease lease{.holder = {each.name, each.uid}, .label = each.label};
+      if (each.persistent) lease.lifetime = Lifetime::persistent;
+      lease.lingers_to = each.lingers_to;
+      if (!each.persistent && !each.lingers_to && !on_bus.contains(each.name))
+        lease.lingers_to = radio_.now() + linger_;
+      if (lease.lingers_to && *lease.lingers_to <= radio_.now()) continue;
+      lease.hold = quota_.hold(each.uid, each.persistent ? Quota::Kind::persistent : Quota::Kind::ordinary);
+      leases.push_back(std::move(lease));
+    }
+    if (leases.empty()) {
+      radio_.leases.keep(address, {});
+    } else {
+      session(address)->restore(std::move(leases));
+    }
+  }
+  for (auto& [adapter, learned] : radio_.slots.former())
+    radio_.queue.restore(adapter, learned.limit, radio_.now() - learned.age);
 }
 
 Task<Unit> Connections::shut_down(Duration patience) {

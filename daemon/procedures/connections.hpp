@@ -3,6 +3,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,9 +26,6 @@ struct Cleared {
 
 class Connections {
  public:
-  // Leases and pending calls of everybody together (dbus-interfaces/org.bleconnd.xml, limits).
-  static constexpr std::size_t kMaxHolds = 8192;
-
   Connections(Radio& radio, SessionEvents& events)
       : radio_{radio}, events_{events}, idle_{radio.executor}, scope_{radio.executor} {}
 
@@ -43,11 +41,17 @@ class Connections {
   Task<Answer<Cleared>> clear_cache(Caller caller, DeviceAddress address, bool force);
   Task<Answer<Cleared>> clear_all_caches();
 
+  // What a former life of the daemon kept. `on_bus`: unique names that are there; whoever is not has left
+  // just now, as far as we can know. Before anybody calls.
+  void restore(const std::set<std::string>& on_bus);
+
   // A caller left the bus: its leases linger, its calls end.
   void caller_left(const std::string& name);
   void set_linger(Duration linger) { linger_ = linger; }
 
   std::vector<const DeviceSession*> sessions() const;  // by address
+  const DeviceSession* find(DeviceAddress address) const;
+  const Quota& quota() const { return quota_; }
   std::uint32_t links_up() const;
 
   // Ends dials, discovery, waits, and the links that nobody on the bus leases; done when all have ended or
@@ -56,7 +60,6 @@ class Connections {
 
  private:
   std::shared_ptr<DeviceSession> session(DeviceAddress address);
-  std::size_t holds() const;
   bool may_be_removed(const DeviceState& object) const;
   std::string cached_path(const CacheEntry& entry) const;
   Task<Unit> keep(std::shared_ptr<DeviceSession> session);
@@ -68,6 +71,7 @@ class Connections {
   Radio& radio_;
   SessionEvents& events_;
   Notice idle_;
+  Quota quota_;
   Duration linger_ = std::chrono::seconds{30};
   bool shutting_down_ = false;
   std::map<DeviceAddress, std::shared_ptr<DeviceSession>> sessions_;

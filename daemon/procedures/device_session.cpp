@@ -17,6 +17,9 @@ constexpr auto kGattQuiet = 1s;  // a Service Changed adds and removes objects o
 constexpr auto kLinkDown =
     5s;  // BlueZ < 5.79 answers Disconnect 50 to 250 ms before the link is down (measured, 5.66)
 
+constexpr auto kNoBluetoothd = 2s;  // its name is known within milliseconds, or it is not there
+constexpr auto kExplored = 20s;     // a starved bluetoothd answers in seconds (measured, 5.66)
+
 double seconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
@@ -42,8 +45,10 @@ Task<Unit> DeviceSession::live() {
   while (link_ || wanted()) {
     if (link_) {
       co_await hold();
-    } else {
+    } else if (restored_ || wants_a_dial()) {
       co_await run();
+    } else {
+      co_await changed_.until(kNever, unstoppable());  // a persistent lease without a link
     }
     if (!link_ && forget_) {
       forget_ = false;
@@ -59,6 +64,12 @@ bool DeviceSession::wanted() const {
   return somebody_waits() || !leases_.empty();
 }
 
+// A persistent lease alone dials nothing.
+bool DeviceSession::wants_a_dial() const {
+  if (shutting_down_) return false;
+  return somebody_waits() || !leases_.only_persistent() || (pursued_ && !leases_.empty());
+}
+
 bool DeviceSession::somebody_waits() const {
   return std::any_of(waiting_.begin(), waiting_.end(), [](auto* waiting) { return !waiting->over(); });
 }
@@ -71,6 +82,7 @@ bool DeviceSession::is_ending() const {
 
 // Whoever changes what is wanted calls this.
 void DeviceSession::reconsider() {
+  if (running_ && !restored_ && !wants_a_dial()) stop_run_.request_stop();
   if (running_ && !wanted()) stop_run_.request_stop();
   if (run_goes_on()) terms_ = terms_of_waiting();
   changed_.notify();
@@ -82,8 +94,38 @@ void DeviceSession::leases_changed() {
     linger_ = radio_.executor.call_at(*next, [this] {
       if (leases_.expire(radio_.now())) leases_changed();
     });
+  keep_leases();
   events_.changed(*this);
   reconsider();
+}
+
+// For the next life of the daemon: persistent leases, and those that hold a link. A call that still waits
+// will be told that we went, so its lease goes with us.
+void DeviceSession::keep_leases() {
+  if (left_up_) return;
+  std::vector<KeptLease> leases;
+  for (auto& lease : leases_.all()) {
+    const auto& name = lease.holder.name;
+    const auto waits_only = [&](const Waiting* call) { return call->caller.name == name && !call->served; };
+    const bool holds =
+        (link_ || restored_) && (lease.lingers_to || std::ranges::none_of(waiting_, waits_only));
+    if (lease.persistent() || holds)
+      leases.push_back({lease.persistent(), name, lease.holder.uid, lease.label, lease.lingers_to});
+  }
+  if (kept_ && leases == *kept_) return;
+  kept_ = leases;
+  radio_.leases.keep(address_, std::move(leases));
+}
+
+void DeviceSession::restore(std::vector<Lease> leases) {
+  for (auto& lease : leases) leases_.restore(std::move(lease));
+  restored_ = true;
+  kept_.reset();
+  // The linger of who has left begins to run; what is on record stays until the link is found or is not.
+  if (auto next = leases_.next_expiry())
+    linger_ = radio_.executor.call_at(*next, [this] {
+      if (leases_.expire(radio_.now())) leases_changed();
+    });
 }
 
 void DeviceSession::enter(Stage stage, const std::string& adapter, const std::string& reason) {
@@ -96,7 +138,9 @@ void DeviceSession::enter(Stage stage, const std::string& adapter, const std::st
 // --- the run ---
 
 Task<Unit> DeviceSession::run() {
+  if (restored_) co_await until_bluez_is_looked_at();
   terms_ = terms_of_waiting();
+  terms_.adopt_only = restored_ && !somebody_waits();
   stop_run_ = std::stop_source{};
   running_ = true;
   forced_ = false;
@@ -107,11 +151,14 @@ Task<Unit> DeviceSession::run() {
   const auto stop = stop_run_.get_token();
   auto end = co_await establish_connection(radio_, address_, terms_, *this, stop);
   running_ = false;
+  pursued_ = false;
+  restored_ = false;
   if (auto* up = std::get_if<Link>(&end)) {
     link_.emplace(std::move(*up));
     services_ = link_->cached;
     if (!services_) services_ = database_of(link_->watch->seen().gatt, link_->route.path);
     last_error_.reset();
+    keep_leases();
     enter(Stage::connected, link_->route.adapter_name, {});
   } else {
     const bool given_up = stop.stop_requested();  // who has joined since begins anew
@@ -122,14 +169,32 @@ Task<Unit> DeviceSession::run() {
   co_return Unit{};
 }
 
+// Right after our start; without bluetoothd there is no link to look for.
+Task<Unit> DeviceSession::until_bluez_is_looked_at() {
+  Notice::Forward stack{radio_.bluez.stack_changed(), changed_};
+  const auto began = radio_.now();
+  while (!radio_.stack().explored && !somebody_waits() && !shutting_down_) {
+    const auto until = began + (radio_.stack().owner.empty() ? kNoBluetoothd : kExplored);
+    if (radio_.now() >= until) break;
+    co_await changed_.until(until, unstoppable());
+  }
+  co_return Unit{};
+}
+
 void DeviceSession::end_run(const RunFailure& end) {
   attempt_ = 0;
   if (end.failure.cause == Cause::cancelled) return enter(Stage::disconnected, {}, "cancelled");
+  if (end.failure.cause ==
+      Cause::not_connected) {  // the link of a former life has gone, and its leases with it
+    end_leases();
+    leases_changed();
+    return enter(Stage::disconnected, {}, "link-lost");
+  }
   // Everybody who waited gets this failure, and nobody keeps a lease on a link that is not there.
   last_error_ = refuse(end.failure, {end.count, end.bound, seconds(radio_.now() - run_began_)});
   for (auto* waiting : waiting_)
-    if (!waiting->over()) waiting->refusal = last_error_;
-  leases_.clear();
+    if (!waiting->over()) refuse_call(*waiting, *last_error_);
+  leases_.end_callers();
   leases_changed();
   enter(Stage::disconnected, {}, last_error_->token);
 }
@@ -173,7 +238,8 @@ Task<Unit> DeviceSession::hold() {
       break;
     }
     if (shutting_down_ && !leases_.only_lingering()) {
-      link_.reset();  // it stays up for those who are on the bus
+      left_up_ = true;  // for those who are on the bus; its leases are on record for the next life
+      link_.reset();
       break;
     }
     if (forced_ || !wanted()) {
@@ -197,10 +263,13 @@ std::string DeviceSession::why_lost() const {
   return seen.connected ? std::string{} : lost_reason(seen.end_reason);
 }
 
+// Those of callers end with their link, but not those of calls that wait for the next one.
 void DeviceSession::end_leases() {
-  leases_.clear();
-  for (auto* waiting : waiting_)
-    if (!waiting->over()) leases_.take(waiting->caller, waiting->options.label);
+  leases_.end_callers([this](const Lease& lease) {
+    return std::ranges::any_of(waiting_, [&](const Waiting* waiting) {
+      return !waiting->over() && waiting->caller.name == lease.holder.name;
+    });
+  });
 }
 
 // It went by itself. Leases end with their link; a call that came in the same moment starts a new run.
@@ -256,6 +325,7 @@ void DeviceSession::services_are(const ServicesRead& read) {
 }
 
 Task<Unit> DeviceSession::close(std::string reason) {
+  if (link_->slot) link_->slot->releasing();
   enter(Stage::disconnecting, link_->route.adapter_name, reason);
   const auto path = link_->route.path;
   const auto watch = link_->watch;
@@ -274,7 +344,9 @@ Task<Unit> DeviceSession::close(std::string reason) {
 }
 
 void DeviceSession::link_over(const std::string& reason) {
+  if (link_->slot) radio_.queue.let_go(std::move(*link_->slot), link_->watch);
   link_.reset();
+  keep_leases();
   services_.reset();
   attempt_ = 0;
   events_.link_ended(*this, reason);

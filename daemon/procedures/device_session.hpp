@@ -23,6 +23,7 @@ struct EstablishOptions {
   std::optional<std::chrono::seconds>
       timeout;  // whole call; 0: none; not given: 120 s, and NotReady after 20 s without adapter
   Terms terms;
+  Lifetime lifetime = Lifetime::caller;
   bool wait = true;  // false: answer once queued
   std::string label;
   std::vector<std::string> required_uuids;  // services or characteristics, in full form
@@ -70,8 +71,11 @@ class DeviceSession : private Progress {
 
   // Takes a lease and a place among those who wait; at once, so that a caller who leaves the bus right behind
   // its call is seen to leave. Refused (busy) where the call contradicts what runs for others. A call that is
-  // answered with a refusal leaves no lease of its own.
-  std::variant<std::unique_ptr<Waiting>, Refusal> join(const Caller& caller, const EstablishOptions& options);
+  // answered with a refusal leaves no lease that it made.
+  std::variant<std::unique_ptr<Waiting>, Refusal> join(const Caller& caller, const EstablishOptions& options,
+                                                       Quota& quota);
+  // Leases that a former life of the daemon kept: live() looks for the link that they are about.
+  void restore(std::vector<Lease> leases);
   Task<Answer<Established>> wait(std::unique_ptr<Waiting> waiting);
   // What a caller that does not wait is answered.
   Established so_far(const Waiting& waiting) const;
@@ -89,6 +93,7 @@ class DeviceSession : private Progress {
   // The cache of this device was cleared: BlueZ's copy goes when the link, or the attempt, has ended.
   void forget_when_ended() { forget_ = true; }
   bool held_by_others(const std::string& name) const;
+  bool leased_by(const Caller& caller, Lifetime lifetime) const { return leases_.holds(caller, lifetime); }
 
   DeviceAddress address() const { return address_; }
   Stage stage() const { return stage_; }
@@ -101,6 +106,7 @@ class DeviceSession : private Progress {
   bool services_cached() const { return radio_.cache.has(address_); }
   bool services_verified() const { return connected() && link_ && link_->verified; }
   std::size_t calls() const { return waiting_.size(); }
+  std::uint32_t queue_position() const { return radio_.queue.position(address_); }  // 0: not in the queue
 
  private:
   void stage(Stage stage, const std::string& adapter) override;
@@ -109,7 +115,8 @@ class DeviceSession : private Progress {
   void held_up(const Failure& by) override { last_failure_ = by; }
   void attempt_failed(const FailedAttempt& failed) override;
 
-  bool wanted() const;
+  bool wanted() const;        // the link, and the session
+  bool wants_a_dial() const;  // attempts, while there is no link
   bool run_goes_on() const { return running_ && !stop_run_.stop_requested(); }
   bool link_goes_on() const {
     return link_ && stage_ == Stage::connected && !forced_ && !phantom_ && !discover_again_;
@@ -122,7 +129,9 @@ class DeviceSession : private Progress {
   void enter(Stage stage, const std::string& adapter, const std::string& reason);
 
   Task<Unit> run();
+  Task<Unit> until_bluez_is_looked_at();
   void end_run(const RunFailure& end);
+  void keep_leases();
   Task<Unit> hold();
   Task<Unit> follow_services();
   void services_are(const ServicesRead& read);
@@ -138,6 +147,7 @@ class DeviceSession : private Progress {
   TimePoint not_ready_at(const Waiting& waiting) const;
   Refusal overdue(const Waiting& waiting) const;
   bool can_serve(Waiting& waiting);
+  void refuse_call(Waiting& waiting, Refusal refusal);
   bool cancel_calls(const std::string& name);
   void wake_callers();
 
@@ -153,6 +163,10 @@ class DeviceSession : private Progress {
   std::optional<Refusal> last_error_;
   bool forced_ = false;  // the link ends whoever wants it
   bool shutting_down_ = false;
+  bool restored_ = false;  // leases of a former life, whose link is to be looked for
+  bool pursued_ = false;   // whoever asked for a persistent lease has left before there was a link
+  bool left_up_ = false;   // the link outlives us
+  std::optional<std::vector<KeptLease>> kept_{std::in_place};  // as it is on record; none: not known
 
   // the run of attempts
   bool running_ = false;
@@ -174,7 +188,7 @@ class DeviceSession : private Progress {
 // Leaving the list of those who wait goes with the object, whatever ends the call.
 class DeviceSession::Waiting {
  public:
-  Waiting(DeviceSession& session, Caller caller, EstablishOptions options);
+  Waiting(DeviceSession& session, Caller caller, EstablishOptions options, Quota::Hold hold);
   Waiting(const Waiting&) = delete;
   ~Waiting();
 
@@ -186,7 +200,9 @@ class DeviceSession::Waiting {
   DeviceSession& session;
   Caller caller;
   EstablishOptions options;
+  Quota::Hold hold;
   TimePoint began;
+  bool made_persistent = false;    // a lease that there was not before
   bool shared;                     // the link or the run was there before this call
   bool served = false;             // answered with a link
   bool discovered_again = false;   // for this call, because something that it requires was missing

@@ -31,10 +31,11 @@ std::string whole_seconds(Duration duration) {
 
 // --- establish ---
 
-DeviceSession::Waiting::Waiting(DeviceSession& of, Caller by, EstablishOptions asked)
+DeviceSession::Waiting::Waiting(DeviceSession& of, Caller by, EstablishOptions asked, Quota::Hold counted)
     : session{of},
       caller{std::move(by)},
       options{std::move(asked)},
+      hold{std::move(counted)},
       began{of.radio_.now()},
       shared{of.link_goes_on() || of.run_goes_on() || of.somebody_waits()},
       wake{of.radio_.executor} {
@@ -52,11 +53,15 @@ TimePoint DeviceSession::Waiting::deadline() const {
 }
 
 std::variant<std::unique_ptr<DeviceSession::Waiting>, Refusal> DeviceSession::join(
-    const Caller& caller, const EstablishOptions& options) {
+    const Caller& caller, const EstablishOptions& options, Quota& quota) {
   if (auto refusal = contradiction(options.terms)) return *refusal;
-  auto waiting = std::make_unique<Waiting>(*this, caller, options);
+  const bool persistent = options.lifetime == Lifetime::persistent;
+  auto waiting =
+      std::make_unique<Waiting>(*this, caller, options, quota.hold(caller.uid, Quota::Kind::ordinary));
   terms_ = terms_of_waiting();
-  leases_.take(caller, options.label);
+  auto hold = quota.hold(caller.uid, persistent ? Quota::Kind::persistent : Quota::Kind::ordinary);
+  const bool is_new = leases_.take(caller, options.label, options.lifetime, std::move(hold));
+  waiting->made_persistent = is_new && persistent;
   leases_changed();
   return waiting;
 }
@@ -68,12 +73,13 @@ Task<Answer<Established>> DeviceSession::wait(std::unique_ptr<Waiting> waiting) 
     if (waiting->refusal) continue;
     const auto until = std::min(waiting->deadline(), not_ready_at(*waiting));
     if (radio_.now() >= until) {
-      waiting->refusal = overdue(*waiting);
+      refuse_call(*waiting, overdue(*waiting));
       co_return *waiting->refusal;
     }
     co_await waiting->wake.until(until, unstoppable());
   }
   waiting->served = true;
+  keep_leases();
   co_return so_far(*waiting);
 }
 
@@ -94,13 +100,12 @@ bool DeviceSession::can_serve(Waiting& waiting) {
   }
   std::string said = "missing";
   for (auto& uuid : lacking) said += " " + uuid;
-  waiting.refusal = refuse({Cause::services_incomplete, said});
+  refuse_call(waiting, refuse({Cause::services_incomplete, said}));
   return false;
 }
 
 bool DeviceSession::held_by_others(const std::string& name) const {
-  const auto& leases = leases_.all();
-  return std::any_of(leases.begin(), leases.end(), [&](auto& lease) { return lease.holder.name != name; });
+  return std::ranges::any_of(leases_.all(), [&](auto& lease) { return lease.holder.name != name; });
 }
 
 Established DeviceSession::so_far(const Waiting& waiting) const {
@@ -121,17 +126,22 @@ void DeviceSession::call_ends(const Waiting& waiting) {
   const bool waits_on = std::any_of(waiting_.begin(), waiting_.end(), [&](auto* other) {
     return other->caller.name == name && !other->over();
   });
-  if (!waiting.served && !waits_on && leases_.end(name)) return leases_changed();
-  reconsider();
+  const bool ended = !waiting.served && !waits_on && leases_.end(name);
+  ended ? leases_changed() : reconsider();
 }
 
 // The largest of those who wait. An attempt that goes on for a lease that lingers keeps the terms of the call
 // that left.
 Terms DeviceSession::terms_of_waiting() const {
   if (!somebody_waits()) return terms_;
-  const bool keeps = run_goes_on() && leases_.next_expiry();
-  Terms terms =
-      keeps ? terms_ : Terms{.attempt_timeout = 0s, .max_attempts = 0, .adapter = {}, .use_cache = false};
+  const bool keeps = run_goes_on() && !terms_.adopt_only && leases_.next_expiry();
+  Terms terms = keeps ? terms_
+                      : Terms{.attempt_timeout = 0s,
+                              .max_attempts = 0,
+                              .adapter = {},
+                              .use_cache = false,
+                              .priority = Priority::low};
+  terms.adopt_only = false;
   for (auto* waiting : waiting_) {
     const auto& asked = waiting->options.terms;
     if (waiting->over()) continue;
@@ -140,6 +150,7 @@ Terms DeviceSession::terms_of_waiting() const {
     terms.pair = terms.pair || asked.pair;
     terms.trust = terms.trust || asked.trust;
     terms.use_cache = terms.use_cache || asked.use_cache;
+    terms.priority = std::max(terms.priority, asked.priority);
     if (terms.adapter.empty()) terms.adapter = asked.adapter;
   }
   return terms;
@@ -156,7 +167,7 @@ std::optional<Refusal> DeviceSession::contradiction(const Terms& asked) const {
     if (asked.trust && !link_->trusted) return refuse({Cause::busy, "the link is up without trust"});
     return {};
   }
-  if (!run_goes_on() && !somebody_waits()) return {};
+  if ((!run_goes_on() || terms_.adopt_only) && !somebody_waits()) return {};
   const auto terms = terms_of_waiting();
   if (!asked.adapter.empty() && !same_adapter(radio_.stack(), asked.adapter, terms.adapter))
     return refuse({Cause::busy, terms.adapter.empty() ? "others connect it on any adapter"
@@ -180,7 +191,15 @@ Refusal DeviceSession::overdue(const Waiting& waiting) const {
             token + ": " + std::string{missing.happened} + " (waited " + waited + "); " +
                 std::string{missing.advice}};
   }
-  const auto cause = last_failure_ ? last_failure_->cause : Cause::window_over;
+  if (const auto lack = radio_.queue.lack_of_slots(address_); !lack.empty()) {
+    const auto& full = row(Cause::slots_taken);
+    std::string token{full.token};
+    return {full.category, token,
+            token + ": " + lack + " (waited " + waited + "); " + std::string{full.advice}};
+  }
+  const bool queued = radio_.queue.position(address_) > 0;
+  const auto untried = queued ? Cause::adapter_busy : Cause::window_over;
+  const auto cause = last_failure_ ? last_failure_->cause : untried;
   const auto& last = row(cause);
   std::string token{last.token};
   std::string tried = attempt_ > 1 ? std::to_string(attempt_ - 1) + " failed attempts, " : std::string{};
@@ -195,11 +214,17 @@ bool DeviceSession::cancel_calls(const std::string& name) {
   bool any = false;
   for (auto* waiting : waiting_) {
     if (waiting->over() || (!name.empty() && waiting->caller.name != name)) continue;
-    waiting->refusal = refuse({Cause::cancelled, {}});
+    refuse_call(*waiting, refuse({Cause::cancelled, {}}));
     waiting->wake.notify();
     any = true;
   }
   return any;
+}
+
+// A refused call takes the lease with it that it made.
+void DeviceSession::refuse_call(Waiting& waiting, Refusal refusal) {
+  waiting.refusal = std::move(refusal);
+  if (std::exchange(waiting.made_persistent, false)) leases_.end_persistent(waiting.caller.uid);
 }
 
 void DeviceSession::wake_callers() {
@@ -229,8 +254,15 @@ Task<Unit> DeviceSession::until_ended() {
   co_return Unit{};
 }
 
+// A persistent lease needs nobody: its attempt goes on.
 void DeviceSession::caller_left(const std::string& name, Duration linger) {
   const bool held = leases_.left(name, radio_.now(), radio_.now() + linger);
+  for (auto* waiting : waiting_) {
+    if (waiting->over() || waiting->caller.name != name) continue;
+    if (waiting->options.lifetime != Lifetime::persistent) continue;
+    waiting->made_persistent = false;
+    pursued_ = true;
+  }
   const bool called = cancel_calls(name);
   if (held || called) leases_changed();
 }

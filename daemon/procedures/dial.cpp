@@ -1,6 +1,9 @@
 // The dial: a call under way beside the values that can overtake it.
 #include "procedures/dial.hpp"
 
+#include <algorithm>
+#include <optional>
+
 #include "async/scope.hpp"
 #include "procedures/listen_for.hpp"
 
@@ -19,6 +22,9 @@ constexpr auto kAtOnce = 1s;  // a controller without a free slot refuses within
 constexpr auto kObjectGoes = 200ms;  // behind an answer that came first: within 50 ms (measured, 5.66)
 constexpr auto kHearAgain =
     3s;  // whether a device whose object went is still there: twice the slowest usual advertising interval
+// A device that nobody has heard is dialled while the radio is free; when others want it, this long since the
+// dial began: a device that is there has answered by then, even one that advertises every 1.28 s.
+constexpr auto kUnheard = 3s;
 
 // What is under way: the answers are values that the dial looks at beside all others.
 struct Answers {
@@ -55,6 +61,8 @@ class Dial {
         pair_{pair},
         wake_{radio.executor},
         device_changed_{watch.changed(), wake_},
+        queue_changed_{radio.queue.changes(), wake_},
+        listeners_changed_{radio.discovery.became_wanted(), wake_},
         stack_changed_{radio.bluez.stack_changed(), wake_},
         links_up_{watch.seen().links_up},
         losses_{watch.seen().links_down},
@@ -73,9 +81,11 @@ class Dial {
     // Keepers and askers run in the order in which they are woken here. StopDiscovery goes right behind
     // Connect, but before Pair: behind it BlueZ 5.66 and 5.82 refuse it and the scan goes on for ever
     // (measured).
-    if (pair_) discovering.clear();
+    std::optional<Discovery::Pause> radio_is_taken;
+    if (pair_) radio_is_taken.emplace(radio_.discovery.pause(route_.adapter));
     asking.spawn(look(radio_.bluez, route_.path, answers_, wake_));
     asking.spawn(ask(radio_, route_, pair_, answers_, wake_));
+    if (!pair_) radio_is_taken.emplace(radio_.discovery.pause(route_.adapter));
     discovering.clear();
     for (;;) {
       if (auto cause = broken(radio_.stack(), route_); cause != Cause::bluez_error)
@@ -85,7 +95,10 @@ class Dial {
       if (answers_.reply) co_return co_await answered();
       if (went_before_ && answers_.before && answers_.before->ok()) co_return co_await met_another();
       if (radio_.now() >= deadline) co_return co_await give_up(timed_out());
-      auto woken = co_await wake_.until(deadline, stop);
+      const bool in_the_way = !heard() && others_wait();
+      if (in_the_way && radio_.now() >= begun_ + kUnheard) co_return co_await give_up(Cause::adapter_busy);
+      const auto until = in_the_way ? std::min(deadline, begun_ + kUnheard) : deadline;
+      auto woken = co_await wake_.until(until, stop);
       if (woken.by == Notice::Woken::stopped) co_return co_await give_up(Cause::cancelled);
     }
   }
@@ -103,6 +116,9 @@ class Dial {
   }
 
  private:
+  bool others_wait() const {
+    return radio_.queue.awaited(route_.adapter_address) || radio_.discovery.wanted(route_.adapter);
+  }
   bool removed() const { return watch_.seen().removals != removals_; }
   bool link_came_up() const { return watch_.seen().links_up != links_up_; }
   bool heard() const { return route_.heard || (watch_.seen().heard && *watch_.seen().heard >= begun_); }
@@ -230,6 +246,8 @@ class Dial {
   Answers answers_;
   Notice wake_;
   Notice::Forward device_changed_;
+  Notice::Forward queue_changed_;
+  Notice::Forward listeners_changed_;
   Notice::Forward stack_changed_;
   std::uint32_t links_up_;
   std::uint32_t losses_;
@@ -239,25 +257,20 @@ class Dial {
   TimePoint begun_;
 };
 
-// Whether the adapter holds a link: a controller that refuses a further one at once has no slot left.
-Task<bool> holds_links(Radio& radio, Route route, DeviceAddress device, std::stop_token stop) {
-  const auto deadline = radio.now() + kFence;
-  auto all = co_await radio.bluez.find_devices(device, deadline, stop);
-  bool holds = false;
-  if (all.ok())
-    for (auto& other : all.value()) holds = holds || (other.connected && other.adapter == route.adapter);
-  co_return holds;
+// A controller that refuses a further link at once though it holds some has no slot left: the sign of it,
+// since BlueZ has no word for it.
+Task<bool> is_full(Radio& radio, Route route, DeviceAddress device, std::stop_token stop) {
+  const auto links = co_await radio.census.links(route.adapter_address, device, stop);
+  if (links == 0 || broken(radio.stack(), route) != Cause::bluez_error) co_return false;
+  if (radio.queue.refused(route.adapter_address, device, links))
+    radio.slots.learned(route.adapter_address, radio.queue.slots().limit(route.adapter_address, radio.now()));
+  co_return true;
 }
 
 // The object went while Connect was pending. Why, is told by how fast it went and whether the device is still
 // heard.
-Task<Failure> explain_removal(Radio& radio, Route route, DeviceAddress device, const Terms& terms,
-                              bool at_once, std::stop_token stop) {
+Task<Failure> explain_removal(Radio& radio, DeviceAddress device, const Terms& terms, std::stop_token stop) {
   const auto deadline = radio.now() + kHearAgain;
-  if (at_once) {
-    auto full = co_await holds_links(radio, route, device, stop);
-    if (full) co_return Failure{Cause::removed_at_once, {}};
-  }
   std::vector<DeviceState> known;
   auto heard = co_await listen_for(radio, device, terms, known, deadline, stop);
   if (heard.ok()) co_return Failure{Cause::removed_heard_again, {}};
@@ -265,23 +278,48 @@ Task<Failure> explain_removal(Radio& radio, Route route, DeviceAddress device, c
   co_return heard.failure();  // the object went with its adapter or bluetoothd
 }
 
+// An adapter that takes a dial, however it ends, has a slot for it.
+bool says_nothing_of_slots(const Outcome<Dialled>& dialled) {
+  if (dialled.ok()) return false;
+  switch (dialled.failure().cause) {
+    case Cause::adapter_off:
+    case Cause::stack_down:
+    case Cause::cancelled:
+    case Cause::in_progress:
+    case Cause::adapter_busy:
+    case Cause::object_gone:
+    case Cause::slot_refused:
+      return true;
+    default:
+      return false;
+  }
+}
+
 // Pair or Connect, and why its object went.
 Task<Outcome<Dialled>> dial_once(Radio& radio, DeviceWatch& watch, Route route, DeviceAddress device,
                                  const Terms& terms, bool pair, std::vector<Discovery::Token> discovering,
-                                 std::stop_token stop) {
+                                 std::optional<DialQueue::Turn>& turn, std::stop_token stop) {
   Dial attempt{radio, watch, route, pair};
   const Duration patience = pair ? Duration{kPairing} : Duration{terms.attempt_timeout};
   auto dialled = co_await attempt.call(patience, std::move(discovering), stop);
   const bool at_once = attempt.at_once();
-  if (dialled.failed_by(Cause::aborted) && at_once) {
+  const bool aborted = dialled.failed_by(Cause::aborted);
+  const bool removed = dialled.failed_by(Cause::removed_unheard);
+  if (at_once && (aborted || removed)) {
+    // With the turn: the next dial shall know what this one has taught.
+    const bool full = co_await is_full(radio, route, device, stop);
+    turn.reset();
+    if (full && removed) co_return Cause::removed_at_once;
     // BlueZ's race: now and then the refusal of a controller without a slot is answered before the object
     // goes.
-    auto full = co_await holds_links(radio, route, device, stop);
-    auto refused = full && co_await attempt.object_goes(stop);
-    if (refused) co_return Cause::removed_at_once;
+    const bool goes = full && co_await attempt.object_goes(stop);
+    if (goes) co_return Cause::removed_at_once;
   }
-  if (!dialled.failed_by(Cause::removed_unheard)) co_return dialled;
-  co_return co_await explain_removal(radio, route, device, terms, at_once, stop);
+  if (!says_nothing_of_slots(dialled) && !(at_once && (aborted || removed)))
+    radio.queue.not_refused(route.adapter_address);
+  if (!removed) co_return dialled;
+  turn.reset();
+  co_return co_await explain_removal(radio, device, terms, stop);
 }
 
 // Pair instead of Connect where there is no bond yet. `invalid`: there is one, so Connect. Looked at before,
@@ -289,13 +327,14 @@ Task<Outcome<Dialled>> dial_once(Radio& radio, DeviceWatch& watch, Route route, 
 // "already paired" is an error there.
 Task<Outcome<Dialled>> pair_first(Radio& radio, DeviceWatch& watch, Route route, DeviceAddress device,
                                   const Terms& terms, std::vector<Discovery::Token>& discovering,
-                                  std::stop_token stop) {
+                                  std::optional<DialQueue::Turn>& turn, std::stop_token stop) {
   const auto until = radio.now() + kHangUp;
   auto before = co_await radio.bluez.get_device(route.path, until, stop);
   if (!before.ok()) co_return before.failure();
   if (before.value().bonded) co_return Cause::invalid;
-  auto paired = co_await dial_once(radio, watch, route, device, terms, true, std::move(discovering), stop);
-  if (paired.ok() || paired.failed_by(Cause::cancelled)) co_return paired;
+  auto paired =
+      co_await dial_once(radio, watch, route, device, terms, true, std::move(discovering), turn, stop);
+  if (paired.ok() || paired.failed_by(Cause::cancelled) || !turn) co_return paired;
   if (broken(radio.stack(), route) != Cause::bluez_error) co_return paired;
   const auto again = radio.now() + kHangUp;
   auto after = co_await radio.bluez.get_device(route.path, again, stop);
@@ -323,12 +362,12 @@ Task<bool> hang_up(Radio& radio, DeviceWatch& watch) {
 
 Task<Outcome<Dialled>> dial(Radio& radio, DeviceWatch& watch, Route route, DeviceAddress device,
                             const Terms& terms, std::vector<Discovery::Token> discovering,
-                            std::stop_token stop) {
+                            std::optional<DialQueue::Turn>& turn, std::stop_token stop) {
   if (terms.pair) {
-    auto paired = co_await pair_first(radio, watch, route, device, terms, discovering, stop);
+    auto paired = co_await pair_first(radio, watch, route, device, terms, discovering, turn, stop);
     if (!paired.failed_by(Cause::invalid)) co_return paired;
   }
-  co_return co_await dial_once(radio, watch, route, device, terms, false, std::move(discovering), stop);
+  co_return co_await dial_once(radio, watch, route, device, terms, false, std::move(discovering), turn, stop);
 }
 
 }  // namespace bleconnd

@@ -1,6 +1,7 @@
 // One Connect (or Pair) of one object, watched on every side that BlueZ can end it on, and taken back when we
 // give it up.
 #pragma once
+#include <optional>
 #include <stop_token>
 #include <vector>
 
@@ -17,10 +18,11 @@ struct Dialled {
 // whose object goes is never answered), no_link, link_lost, adapter_off, stack_down, cancelled, or what BlueZ
 // said. A dial that we give up has been answered by Device1.Disconnect before this returns, except where its
 // object or bluetoothd is gone, or the dial or the link is somebody else's. `discovering` is dropped behind
-// Connect.
+// Connect, and the adapter discovers for nobody until the dial is over. `turn` is given back as soon as the
+// dial is over: why it failed is found out on nobody's time.
 Task<Outcome<Dialled>> dial(Radio& radio, DeviceWatch& watch, Route route, DeviceAddress device,
                             const Terms& terms, std::vector<Discovery::Token> discovering,
-                            std::stop_token stop);
+                            std::optional<DialQueue::Turn>& turn, std::stop_token stop);
 
 // Device1.Disconnect, which ends a link or a dial; never stopped early. False: neither of two was answered as
 // done, within 10 s.

@@ -14,17 +14,53 @@ constexpr auto kStartAgain = 1s;  // after a StartDiscovery that BlueZ refused
 
 }  // namespace
 
-Discovery::Token Discovery::join(const std::string& adapter) {
+std::shared_ptr<Discovery::Session> Discovery::session(const std::string& adapter) {
   auto& session = sessions_[adapter];
   if (!session) {
     session = std::make_shared<Session>(executor_, adapter);
-    Token token{session};
     scope_.spawn(keep(session));
-    return token;
   }
-  Token token{session};
-  session->changed.notify();
+  return session;
+}
+
+Discovery::Token Discovery::join(const std::string& adapter) {
+  Token token{session(adapter)};
+  token.session_->changed.notify();
+  became_wanted_.notify();
   return token;
+}
+
+Discovery::Pause Discovery::pause(const std::string& adapter) {
+  Pause pause{*this, session(adapter)};
+  auto& session = *pause.session_;
+  if (session.paused++ == 0) {
+    if (executor_.now() - session.changed_at >= kRest) session.deaf_in_a_row = {};
+    session.changed_at = executor_.now();
+    session.changed.notify();
+  }
+  return pause;
+}
+
+void Discovery::resume(Session& session) {
+  if (--session.paused > 0) return;
+  const auto span = executor_.now() - session.changed_at;
+  session.deaf += span;
+  session.deaf_in_a_row = session.wanted > 0 ? session.deaf_in_a_row + span : Duration{};
+  session.changed_at = executor_.now();
+  session.changed.notify();
+}
+
+bool Discovery::wanted(const std::string& adapter) const {
+  const auto at = sessions_.find(adapter);
+  return at != sessions_.end() && at->second->wanted > 0;
+}
+
+TimePoint Discovery::rests_until(const std::string& adapter) const {
+  const auto at = sessions_.find(adapter);
+  if (at == sessions_.end()) return {};
+  const auto& session = *at->second;
+  const bool rests = session.wanted > 0 && session.paused == 0 && session.deaf_in_a_row >= kMostDeaf;
+  return rests ? session.changed_at + kRest : TimePoint{};
 }
 
 Task<Unit> Discovery::keep(std::shared_ptr<Session> session) {
@@ -33,12 +69,12 @@ Task<Unit> Discovery::keep(std::shared_ptr<Session> session) {
     const auto powered_in = epoch(*session);
     if (session->running_in != powered_in)
       session->running_in = 0;  // it ended with the adapter's power or bluetoothd
-    const bool wanted = session->wanted > 0;
+    const bool wanted = session->wanted > 0 && session->paused == 0;
     if (wanted && powered_in && !session->running_in) {
       co_await start(session);
     } else if (!wanted && session->running_in) {
       co_await end(session);
-    } else if (!wanted) {
+    } else if (session->wanted == 0 && session->paused == 0) {
       break;
     } else {
       co_await session->changed.until(kNever, unstoppable());
@@ -66,7 +102,8 @@ Task<Unit> Discovery::start(std::shared_ptr<Session> session) {
   // "In progress" means a session of a former start of ours; BlueZ says so of every failed start too. Clear
   // it, then try again.
   if (started.failed_by(Cause::in_progress)) co_await end(session);
-  if (session->wanted > 0) co_await session->changed.until(executor_.now() + kStartAgain, unstoppable());
+  const bool still_wanted = session->wanted > 0 && session->paused == 0;
+  if (still_wanted) co_await session->changed.until(executor_.now() + kStartAgain, unstoppable());
   co_return Unit{};
 }
 

@@ -19,8 +19,12 @@ class Discovery {
     Session(Executor& executor, std::string path) : adapter{std::move(path)}, changed{executor} {}
     std::string adapter;
     std::uint32_t wanted = 0;  // tokens out
+    std::uint32_t paused = 0;  // pauses out
     std::uint64_t running_in =
-        0;  // power epoch of the adapter in which the session was started; 0: not running
+        0;                     // power epoch of the adapter in which the session was started; 0: not running
+    Duration deaf{};           // in pauses that are over, all together
+    TimePoint changed_at{};    // when the pause began, or the last one ended
+    Duration deaf_in_a_row{};  // in pauses without a rest between them
     Notice changed;
   };
 
@@ -37,20 +41,55 @@ class Discovery {
       if (session_ && --session_->wanted == 0) session_->changed.notify();
     }
 
+    // How long the session has been paused since it was first wanted.
+    Duration deaf(TimePoint now) const {
+      return session_->deaf + (session_->paused > 0 ? now - session_->changed_at : Duration{});
+    }
+
    private:
     friend class Discovery;
     explicit Token(std::shared_ptr<Session> session) : session_{std::move(session)} { ++session_->wanted; }
     std::shared_ptr<Session> session_;
   };
 
+  // While it lives the adapter does not discover: a dial has the radio. Who waits to be heard waits on.
+  class Pause {
+   public:
+    Pause(Pause&& other) noexcept = default;
+    Pause& operator=(Pause&& other) = delete;
+    ~Pause() {
+      if (session_) owner_->resume(*session_);
+    }
+
+   private:
+    friend class Discovery;
+    Pause(Discovery& owner, std::shared_ptr<Session> session)
+        : owner_{&owner}, session_{std::move(session)} {}
+    Discovery* owner_;
+    std::shared_ptr<Session> session_;
+  };
+
+  // Dials in a row keep those who wait to be heard deaf for so long; then the radio listens for a moment:
+  // three times the slowest interval (1285 ms, Core specification Vol 3 Part C, appendix A) would be fair to
+  // all, one hears most.
+  static constexpr std::chrono::seconds kMostDeaf{5};
+  static constexpr std::chrono::seconds kRest{1};
+
   Discovery(Executor& executor, Bluez& bluez)
-      : executor_{executor}, bluez_{bluez}, idle_{executor}, scope_{executor} {}
+      : executor_{executor}, bluez_{bluez}, idle_{executor}, became_wanted_{executor}, scope_{executor} {}
 
   Token join(const std::string& adapter);
+  Pause pause(const std::string& adapter);
+  bool wanted(const std::string& adapter) const;  // somebody waits to be heard there
+  Notice& became_wanted() { return became_wanted_; }
+  // Until when nobody should dial, since others wait to be heard and have been deaf for too long.
+  TimePoint rests_until(const std::string& adapter) const;
   bool idle() const { return sessions_.empty(); }
   Notice& became_idle() { return idle_; }
 
  private:
+  std::shared_ptr<Session> session(const std::string& adapter);
+  void resume(Session& session);
   std::uint64_t epoch(const Session& session) const;
   Task<Unit> keep(std::shared_ptr<Session> session);
   Task<Unit> start(std::shared_ptr<Session> session);
@@ -59,6 +98,7 @@ class Discovery {
   Executor& executor_;
   Bluez& bluez_;
   Notice idle_;
+  Notice became_wanted_;
   std::map<std::string, std::shared_ptr<Session>> sessions_;  // by adapter path, while a keeper lives
   Scope scope_;
 };

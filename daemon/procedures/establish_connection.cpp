@@ -1,6 +1,8 @@
 // The retry loop, and one attempt: locate or discover, dial, resolve.
 #include "procedures/establish_connection.hpp"
 
+#include <utility>
+
 #include "async/scope.hpp"
 #include "core/retry_budget.hpp"
 #include "procedures/dial.hpp"
@@ -18,9 +20,15 @@ constexpr auto kElsewhere =
     5s;  // how long other adapters are listened to, after a failure on the one that has the object
 
 struct Target {
-  Route route;
+  std::vector<Route> routes;  // the best first; never empty
   std::vector<Discovery::Token> discovering;
 };
+
+std::vector<std::string> adapters_of(const std::vector<Route>& routes) {
+  std::vector<std::string> adapters;
+  for (auto& route : routes) adapters.push_back(route.adapter_address);
+  return adapters;
+}
 
 // One run of attempts for one device; what the next attempt must know of the last.
 class Run {
@@ -38,7 +46,7 @@ class Run {
       const auto failure = weigh(tried.failure());
       if (failure.cause == Cause::cancelled) {
         // Whoever waits for the end waits until the link is down, not until Disconnect is answered.
-        if (!foreign_) (void)co_await settle(radio_, watch_.get(), 0ms, unstoppable());
+        if (!foreign_) (void)co_await until_link_down(radio_, watch_.get(), unstoppable());
         co_return RunFailure{failure};
       }
       const auto decision = budget_.after(failure.cause, terms_.max_attempts);
@@ -48,8 +56,10 @@ class Run {
       if (decision.give_up) co_return RunFailure{failure, decision.failure, decision.bound};
       if (counted) ++attempt_;
       last_ = failure.cause;
+      auto down = co_await until_link_down(radio_, watch_.get(), stop);
+      if (!down.ok()) co_return RunFailure{down.failure()};
       if (decision.delay > 0ms) progress_.stage(Stage::backing_off, {});
-      auto settled = co_await settle(radio_, watch_.get(), decision.delay, stop);
+      auto settled = co_await back_off(radio_, watch_.get(), decision.delay, stop);
       if (!settled.ok()) co_return RunFailure{settled.failure()};
     }
   }
@@ -59,6 +69,7 @@ class Run {
   Task<Outcome<>> adapter_ready(std::stop_token stop) {
     while (!stop.stop_requested()) {
       const auto missing = what_is_missing();
+      if (missing != Cause::bluez_error && terms_.adopt_only) co_return Cause::not_connected;
       progress_.waits_for(missing);
       if (missing == Cause::bluez_error) co_return Unit{};
       watch_.reset();
@@ -75,21 +86,74 @@ class Run {
     return Cause::adapter_off;
   }
 
+  // Looking for a turn or a slot is no attempt: what has changed while it waited is looked for again.
   Task<Outcome<Link>> once(std::stop_token stop) {
-    auto target = co_await find_target(stop);
-    if (!target.ok()) co_return target.failure();
-    const auto route = target.value().route;
-    auto discovering = std::move(target.value().discovering);
+    for (;;) {
+      radio_.queue.arrive(ticket_);
+      auto target = co_await find_target(stop);
+      if (!target.ok()) co_return target.failure();
+      auto routes = std::move(target.value().routes);
+      auto discovering = std::move(target.value().discovering);
+      if (routes.front().connected && !terms_.pair) {
+        DialQueue::Grant* needs_none = nullptr;
+        auto adopted = co_await at(routes.front(), std::move(discovering), needs_none, stop);
+        if (std::exchange(vanished_, false)) continue;
+        co_return adopted;
+      }
+
+      const LinkCensus::Interest interest{radio_.census};
+      const auto adapters = adapters_of(routes);
+      co_await radio_.census.follow(adapters, device_, stop);
+      auto grant = radio_.queue.turn_now(device_, adapters, ticket_);
+      const bool waited = !grant;
+      if (waited) {
+        // Who waits holds nothing that costs: no discovery, no match rule.
+        discovering.clear();
+        watch_.reset();
+        progress_.stage(Stage::queued, {});
+        auto turn = co_await radio_.queue.turn(device_, terms_, adapters, ticket_, stop);
+        if (!turn.ok()) co_return turn.failure();
+        if (!turn.value()) continue;
+        grant.emplace(std::move(*turn.value()));
+      }
+      const auto& chosen = route_on(routes, grant->adapter);
+      if (broken(radio_.stack(), chosen) != Cause::bluez_error) continue;
+      auto* granted = &*grant;
+      auto tried = co_await at(chosen, std::move(discovering), granted, stop);
+      // BlueZ forgets devices that nobody discovers: after a wait that is no news about this one.
+      if (!waited || !tried.failed_by(Cause::object_gone)) co_return tried;
+    }
+  }
+
+  static const Route& route_on(const std::vector<Route>& routes, const std::string& adapter) {
+    for (auto& route : routes)
+      if (route.adapter_address == adapter) return route;
+    return routes.front();
+  }
+
+  // One attempt on this route. Without a grant there is a link already, or so it seemed.
+  Task<Outcome<Link>> at(Route route, std::vector<Discovery::Token> discovering, DialQueue::Grant* grant,
+                         std::stop_token stop) {
     auto watched = radio_.bluez.watch(route.path);
     if (!watched.ok()) co_return watched.failure();
     watch_ = std::move(watched.value());
-
-    auto up = co_await bring_up(route, std::move(discovering), stop);
+    std::optional<DialQueue::Turn> turn;
+    std::optional<DialQueue::Slot> slot;
+    if (grant) {
+      turn.emplace(std::move(grant->turn));
+      slot.emplace(std::move(grant->slot));
+    } else {
+      slot.emplace(radio_.queue.adopted(route.adapter_address, device_));
+    }
+    auto up = co_await bring_up(route, std::move(discovering), turn, stop);
+    turn.reset();
     if (!up.ok()) {
-      if (blames_route(up.failure().cause))
+      radio_.queue.let_go(std::move(*slot), watch_);
+      if (!vanished_ && blames_route(up.failure().cause))
         radio_.routes.failed(device_, route.adapter_address, radio_.now());
       co_return up.failure();
     }
+    slot->connected();
     radio_.routes.succeeded(device_, route.adapter_address, route.path, radio_.now());
     Link link{.route = route, .watch = std::move(watch_), .attempts = attempt_};
     link.adopted = adopted_;
@@ -97,45 +161,62 @@ class Run {
     link.trusted = trusted_;
     link.verified = !cached_;
     link.cached = std::move(cached_);
+    link.slot.emplace(std::move(*slot));
     co_return link;
   }
 
-  // The route to dial, and the discovery sessions that are to end behind the dial.
+  // The routes to dial, and the discovery sessions that are to end behind the dial.
   Task<Outcome<Target>> find_target(std::stop_token stop) {
-    if (attempt_ == 1) {
-      if (auto route = known_route(radio_, device_, terms_)) co_return Target{*route, {}};
+    if (attempt_ == 1 && !terms_.adopt_only) {
+      auto route = known_route(radio_, device_, terms_);
+      if (route && !radio_.queue.busy(route->adapter_address)) co_return one_way(std::move(*route));
     }
     auto objects = co_await find_objects(radio_, device_, terms_, stop);
     if (!objects.ok()) co_return objects.failure();
-    auto route = choose_route(radio_, device_, terms_, objects.value());
-    if (route && (route->connected || !listen_first(*route, objects.value()))) co_return Target{*route, {}};
+    auto routes = rank_routes(radio_, device_, terms_, objects.value());
+    const bool is_up = !routes.empty() && routes.front().connected;
+    if (terms_.adopt_only && !is_up) co_return Cause::not_connected;
+    if (!routes.empty() && (is_up || !listen_first(routes.front(), objects.value())))
+      co_return Target{std::move(routes), {}};
 
     progress_.stage(Stage::discovering, {});
-    const bool must_be_heard = !route || was_unanswered();
+    const bool must_be_heard = routes.empty() || was_unanswered() || stands_in_the_way(routes.front());
     const auto window = must_be_heard ? Duration{terms_.attempt_timeout} : Duration{kElsewhere};
     const auto deadline = radio_.now() + window;
     auto heard = co_await listen_for(radio_, device_, terms_, objects.value(), deadline, stop);
-    if (heard.failed_by(Cause::window_over) && !must_be_heard) co_return Target{*route, {}};
+    if (heard.failed_by(Cause::window_over) && !must_be_heard) co_return Target{std::move(routes), {}};
     if (!heard.ok()) co_return heard.failure();
-    auto chosen = choose_route(radio_, device_, terms_, heard.value().objects);
-    if (!chosen) co_return Cause::adapter_off;  // the adapter that heard it went the same moment
-    chosen->heard = true;
-    co_return Target{*chosen, std::move(heard.value().tokens)};
+    auto chosen = rank_routes(radio_, device_, terms_, heard.value().objects);
+    if (chosen.empty()) co_return Cause::adapter_off;  // the adapter that heard it went the same moment
+    for (auto& route : chosen) route.heard = true;
+    co_return Target{std::move(chosen), std::move(heard.value().tokens)};
+  }
+
+  static Target one_way(Route route) {
+    Target target;
+    target.routes.push_back(std::move(route));
+    return target;
   }
 
   // An object can be there though the device is not (a failed Connect makes it permanent), and its adapter
   // can be the wrong one.
   bool was_unanswered() const {
     return last_ == Cause::dial_timeout_heard || last_ == Cause::dial_timeout_unheard ||
-           last_ == Cause::window_over;
+           last_ == Cause::window_over || last_ == Cause::adapter_busy;
+  }
+  // A dial of a device that is away would keep those who wait for the radio for a whole attempt timeout.
+  bool stands_in_the_way(const Route& route) const {
+    return !route.heard && radio_.queue.busy(route.adapter_address);
   }
   bool listen_first(const Route& route, const std::vector<DeviceState>& objects) const {
-    if (was_unanswered()) return true;
+    if (was_unanswered() || stands_in_the_way(route)) return true;
     const bool failed_here = radio_.routes.failures(device_, route.adapter_address, radio_.now()) > 0;
-    return failed_here && unseen_adapter(radio_, terms_, objects);
+    const bool full_here = radio_.queue.full(route.adapter_address);
+    return (failed_here || full_here) && unseen_adapter(radio_, terms_, objects);
   }
 
-  Task<Outcome<>> bring_up(Route route, std::vector<Discovery::Token> discovering, std::stop_token stop) {
+  Task<Outcome<>> bring_up(Route route, std::vector<Discovery::Token> discovering,
+                           std::optional<DialQueue::Turn>& turn, std::stop_token stop) {
     progress_.stage(Stage::connecting, route.adapter_name);
     if (route.connected) {
       discovering.clear();
@@ -154,10 +235,14 @@ class Run {
     }
     Scope ahead{radio_.executor};
     if (!route.connected || terms_.pair) {
-      auto turn = co_await radio_.turns.turn(route.adapter, stop);
-      if (!turn.ok()) co_return turn.failure();
+      if (!turn) {  // the link ended while we looked: then it is looked for once more, and dialled
+        vanished_ = true;
+        co_return Cause::link_lost;
+      }
       if (terms_.use_cache) ahead.spawn(read_objects_ahead(radio_, *watch_, route, device_, stop));
-      auto dialled = co_await dial(radio_, *watch_, route, device_, terms_, std::move(discovering), stop);
+      auto dialled =
+          co_await dial(radio_, *watch_, route, device_, terms_, std::move(discovering), turn, stop);
+      turn.reset();
       if (!dialled.ok()) co_return co_await after_refusal(route, dialled.failure());
       adopt(route, dialled.value().was_up);
     }
@@ -209,6 +294,7 @@ class Run {
       case Cause::object_gone:
       case Cause::in_progress:
       case Cause::adapter_off:
+      case Cause::adapter_busy:
       case Cause::stack_down:
       case Cause::cancelled:
         return false;
@@ -250,7 +336,9 @@ class Run {
   bool foreign_ = false;
   std::optional<GattDatabase> cached_;
   bool trusted_ = false;
-  std::unique_ptr<DeviceWatch> watch_;  // of the last dial, followed between attempts too
+  bool vanished_ = false;
+  DialQueue::Ticket ticket_;
+  std::shared_ptr<DeviceWatch> watch_;  // of the last dial, followed between attempts too
 };
 
 }  // namespace

@@ -20,6 +20,7 @@ struct Link {
   std::optional<GattDatabase> cached{};  // usable by these services, which the cache knows
   bool verified = true;                  // BlueZ has resolved the services since the link came up
   bool trusted = false;                  // by option of this run
+  std::optional<DialQueue::Slot> slot{};
 };
 
 struct RunFailure {

@@ -7,15 +7,18 @@ namespace bleconnd {
 namespace {
 
 using namespace std::chrono_literals;
-// After the first report the other adapters get this long. Two thirds of all devices advertise at least every
-// 300 ms (Core specification Vol 3 Part C, appendix A: 30–60 ms and 100–150 ms while they want a connection).
-constexpr auto kSlowerAdapters = 300ms;
+// After the first report the other adapters get this long: enough for the same advertising event (10 ms at
+// most, Core specification Vol 6 Part B, 4.4.2) to come through every bluetoothd's idle handler and the bus,
+// or for a device that advertises every 30 to 60 ms, as it should while it wants a connection (Vol 3 Part C,
+// appendix A); short enough to dial within 100 ms of the report.
+constexpr auto kSlowerAdapters = 80ms;
 
 struct Listener {
   std::string adapter;
   std::uint64_t power_epoch;
   std::unique_ptr<Ear> ear;
   Discovery::Token token;
+  Duration deaf_before;
 };
 
 class Listeners {
@@ -36,8 +39,10 @@ class Listeners {
       auto ear = radio_.bluez.listen(adapter.path, device_, paths_, wake_);
       if (!ear.ok() && open_.empty()) return ear.failure();
       if (!ear.ok()) continue;
+      auto token = radio_.discovery.join(adapter.path);
+      const auto deaf_before = token.deaf(radio_.now());
       open_.push_back(
-          {adapter.path, adapter.power_epoch, std::move(ear.value()), radio_.discovery.join(adapter.path)});
+          {adapter.path, adapter.power_epoch, std::move(ear.value()), std::move(token), deaf_before});
     }
     return Unit{};
   }
@@ -51,6 +56,13 @@ class Listeners {
     for (auto& open : open_)
       if (!first_ && open.ear->heard()) first_ = open.ear->heard()->at;
     return first_;
+  }
+
+  // How long no adapter at all has listened, since dials had their radios: that is no part of a window.
+  Duration deaf() const {
+    auto least = Duration::max();
+    for (auto& open : open_) least = std::min(least, open.token.deaf(radio_.now()) - open.deaf_before);
+    return open_.empty() ? Duration{} : least;
   }
 
   Heard take(const std::vector<DeviceState>& known) {
@@ -100,8 +112,9 @@ Task<Outcome<Heard>> listen_for(Radio& radio, DeviceAddress device, const Terms&
     const auto first = listeners.first_heard();
     if (first && (listeners.all_heard() || radio.now() >= *first + kSlowerAdapters))
       co_return listeners.take(known);
-    if (radio.now() >= deadline) break;
-    const auto until = first ? std::min(deadline, *first + kSlowerAdapters) : deadline;
+    const auto window_over = deadline + listeners.deaf();
+    if (radio.now() >= window_over) break;
+    const auto until = first ? std::min(window_over, *first + kSlowerAdapters) : window_over;
     auto woken = co_await wake.until(until, stop);
     if (woken.by == Notice::Woken::stopped) co_return Cause::cancelled;
   }

@@ -1,6 +1,8 @@
 // Look-ups of the device's objects, cheap first.
 #include "procedures/locate.hpp"
 
+#include <algorithm>
+
 #include "core/adapter_choice.hpp"
 
 namespace bleconnd {
@@ -66,14 +68,14 @@ std::optional<Route> known_route(const Radio& radio, DeviceAddress device, const
   for (auto& adapter : radio.stack().adapters) {
     if (adapter.address != last || !adapter.powered || !may_use(terms, adapter)) continue;
     if (!path.starts_with(adapter.path + "/")) continue;  // the adapter has moved to another index
-    if (radio.routes.failures(device, last, radio.now()) > 0) continue;
+    if (radio.routes.failures(device, last, radio.now()) > 0 || radio.queue.full(last)) continue;
     return make_route(radio.stack(), adapter, path);
   }
   return {};
 }
 
-std::optional<Route> choose_route(const Radio& radio, DeviceAddress device, const Terms& terms,
-                                  const std::vector<DeviceState>& objects) {
+std::vector<Route> rank_routes(const Radio& radio, DeviceAddress device, const Terms& terms,
+                               const std::vector<DeviceState>& objects) {
   std::vector<Candidate> candidates;
   std::vector<const DeviceState*> of;
   const auto last = radio.routes.last_adapter(device);
@@ -90,18 +92,28 @@ std::optional<Route> choose_route(const Radio& radio, DeviceAddress device, cons
                           .last_successful = adapter->address == last});
     of.push_back(&object);
   }
-  const auto chosen = choose_adapter(candidates);
-  if (!chosen) return {};
-  const auto& object = *of[*chosen];
-  auto route = make_route(radio.stack(), *radio.stack().adapter(object.adapter), object.path);
-  route.connected = object.connected;
-  route.heard = object.rssi.has_value();  // BlueZ keeps RSSI only while somebody discovers
-  return route;
+  const bool connected = std::ranges::any_of(candidates, &Candidate::connected);
+  const bool bonded = std::ranges::any_of(candidates, &Candidate::bonded);
+  std::vector<Route> routes;
+  for (auto chosen = choose_adapter(candidates); chosen; chosen = choose_adapter(candidates)) {
+    const auto at = static_cast<std::ptrdiff_t>(*chosen);
+    const bool only_way = candidates[*chosen].bonded || candidates[*chosen].connected;
+    if ((connected || bonded) && !only_way) break;  // another adapter has no key for it, or no link to it
+    const auto& object = *of[*chosen];
+    auto route = make_route(radio.stack(), *radio.stack().adapter(object.adapter), object.path);
+    route.connected = object.connected;
+    route.heard = object.rssi.has_value();  // BlueZ keeps RSSI only while somebody discovers
+    routes.push_back(std::move(route));
+    if (connected) break;
+    candidates.erase(candidates.begin() + at);
+    of.erase(of.begin() + at);
+  }
+  return routes;
 }
 
 bool unseen_adapter(const Radio& radio, const Terms& terms, const std::vector<DeviceState>& objects) {
   for (auto& adapter : radio.stack().adapters) {
-    if (!adapter.powered || !may_use(terms, adapter)) continue;
+    if (!adapter.powered || !may_use(terms, adapter) || radio.queue.full(adapter.address)) continue;
     bool seen = false;
     for (auto& object : objects) seen = seen || object.adapter == adapter.path;
     if (!seen) return true;

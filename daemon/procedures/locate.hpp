@@ -19,11 +19,13 @@ Task<Outcome<std::vector<DeviceState>>> find_objects(Radio& radio, DeviceAddress
 // since.
 std::optional<Route> known_route(const Radio& radio, DeviceAddress device, const Terms& terms);
 
-// The object to dial, by choose_adapter(); none if `objects` holds nothing usable.
-std::optional<Route> choose_route(const Radio& radio, DeviceAddress device, const Terms& terms,
-                                  const std::vector<DeviceState>& objects);
+// The objects that may be dialled, by choose_adapter(), the best first: where one is connected or pinned only
+// that, of a bonded device only those that hold the bond. Empty if `objects` holds nothing usable.
+std::vector<Route> rank_routes(const Radio& radio, DeviceAddress device, const Terms& terms,
+                               const std::vector<DeviceState>& objects);
 
-// Whether an adapter that the terms allow has no object of the device: it may still be heard there.
+// Whether an adapter that the terms allow, and that has a slot free, has no object of the device: it may
+// still be heard there.
 bool unseen_adapter(const Radio& radio, const Terms& terms, const std::vector<DeviceState>& objects);
 
 }  // namespace bleconnd

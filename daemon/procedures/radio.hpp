@@ -4,8 +4,11 @@
 #include "ports/bluez.hpp"
 #include "ports/cache_store.hpp"
 #include "ports/dial_record.hpp"
-#include "procedures/dial_turns.hpp"
+#include "ports/lease_record.hpp"
+#include "ports/slot_record.hpp"
+#include "procedures/dial_queue.hpp"
 #include "procedures/discovery.hpp"
+#include "procedures/link_census.hpp"
 
 namespace bleconnd {
 
@@ -14,8 +17,11 @@ struct Radio {
   Bluez& bluez;
   DialRecord& dials;
   CacheStore& cache;
+  LeaseRecord& leases;
+  SlotRecord& slots;
   Discovery discovery{executor, bluez};
-  DialTurns turns{executor};
+  DialQueue queue{executor, bluez, discovery};
+  LinkCensus census{executor, bluez, queue};
   RouteMemory routes{};
 
   const Stack& stack() const { return bluez.stack(); }

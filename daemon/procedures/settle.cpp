@@ -32,18 +32,22 @@ struct Hope {
 
 }  // namespace
 
-Task<Outcome<>> settle(Radio& radio, DeviceWatch* watch, std::chrono::milliseconds delay,
-                       std::stop_token stop) {
+Task<Outcome<>> until_link_down(Radio& radio, DeviceWatch* watch, std::stop_token stop) {
+  const auto deadline = radio.now() + kLinkDown;
+  while (watch && watch->seen().connected && radio.now() < deadline) {
+    auto woken = co_await watch->changed().until(deadline, stop);
+    if (woken.by == Notice::Woken::stopped) co_return Cause::cancelled;
+  }
+  co_return Unit{};
+}
+
+Task<Outcome<>> back_off(Radio& radio, DeviceWatch* watch, std::chrono::milliseconds delay,
+                         std::stop_token stop) {
   Notice wake{radio.executor};
   Notice::Forward stack_changed{radio.bluez.stack_changed(), wake};
   std::optional<Notice::Forward> device_changed;
   if (watch) device_changed.emplace(watch->changed(), wake);
 
-  const auto link_down_by = radio.now() + kLinkDown;
-  while (watch && watch->seen().connected && radio.now() < link_down_by) {
-    auto woken = co_await wake.until(link_down_by, stop);
-    if (woken.by == Notice::Woken::stopped) co_return Cause::cancelled;
-  }
   const auto due = radio.now() + delay;
   const Hope before{radio, watch};
   // Without bluetoothd or a powered adapter there is a longer wait, which callers are told of.

@@ -9,8 +9,11 @@
 
 namespace bleconnd {
 
-// `watch` may be null: the device was not found. Ok, or cancelled.
-Task<Outcome<>> settle(Radio& radio, DeviceWatch* watch, std::chrono::milliseconds delay,
-                       std::stop_token stop);
+// Until Connected=false, 5 s at most; then what is still up is a phantom. Ok, or cancelled.
+Task<Outcome<>> until_link_down(Radio& radio, DeviceWatch* watch, std::stop_token stop);
+
+// The back-off. `watch` may be null: the device was not found. Ok, or cancelled.
+Task<Outcome<>> back_off(Radio& radio, DeviceWatch* watch, std::chrono::milliseconds delay,
+                         std::stop_token stop);
 
 }  // namespace bleconnd

@@ -116,14 +116,40 @@ Complaint required_uuids(const sdbus::Variant& value, EstablishOptions& options)
   return {};
 }
 
+Complaint lifetime(const sdbus::Variant& value, EstablishOptions& options) {
+  const std::string expected = "s, caller or persistent";
+  if (signature_of(value) != "s") return wrong_type(value, expected);
+  const auto text = value.get<std::string>();
+  if (text != "caller" && text != "persistent")
+    return fmt::format("must be {}, is \"{}\"", expected, printable(text));
+  options.lifetime = text == "persistent" ? Lifetime::persistent : Lifetime::caller;
+  return {};
+}
+
+Complaint priority(const sdbus::Variant& value, EstablishOptions& options) {
+  constexpr std::array<std::pair<const char*, Priority>, 3> kWords{
+      {{"low", Priority::low}, {"normal", Priority::normal}, {"high", Priority::high}}};
+  const std::string expected = "s, low, normal or high";
+  if (signature_of(value) != "s") return wrong_type(value, expected);
+  const auto text = value.get<std::string>();
+  for (auto& [word, meaning] : kWords) {
+    if (text != word) continue;
+    options.terms.priority = meaning;
+    return {};
+  }
+  return fmt::format("must be {}, is \"{}\"", expected, printable(text));
+}
+
 struct Option {
   const char* key;
   Complaint (*read)(const sdbus::Variant&, EstablishOptions&);
 };
-constexpr std::array<Option, 10> kOptions{{{"timeout", timeout},
+constexpr std::array<Option, 12> kOptions{{{"timeout", timeout},
                                            {"attempt-timeout", attempt_timeout},
                                            {"max-attempts", max_attempts},
                                            {"adapter", adapter},
+                                           {"lifetime", lifetime},
+                                           {"priority", priority},
                                            {"use-services-cache", use_services_cache},
                                            {"required-uuids", required_uuids},
                                            {"pair", pair},

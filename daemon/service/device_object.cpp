@@ -42,14 +42,22 @@ DeviceObject::Values DeviceObject::read() const {
     now.error_name = error_name(error->category);
     now.error_message = error->message;
   }
-  for (auto& lease : session_.leases().all())
-    now.leases.push_back(
-        {lease.lingers_to ? std::string{} : lease.holder.name, lease.holder.uid, lease.label});
-  if (session_.connected())
-    now.connected_since = told_.connected_since ? told_.connected_since : realtime_usec();
+  for (auto& lease : session_.leases().all()) {
+    auto holder = lease.persistent() ? std::string{"persistent"} : lease.holder.name;
+    if (lease.lingers_to) holder.clear();
+    now.leases.push_back({std::move(holder), lease.holder.uid, lease.label});
+  }
+  now.connected_since = connected_since_;
   now.services_cached = session_.services_cached();
   now.services_verified = session_.services_verified();
   return now;
+}
+
+void DeviceObject::stage_changed() {
+  if (!session_.connected())
+    connected_since_ = 0;
+  else if (connected_since_ == 0)
+    connected_since_ = realtime_usec();
 }
 
 void DeviceObject::announce_changes() {

@@ -20,6 +20,7 @@ class DeviceObject final : public sdbus::AdaptorInterfaces<org::bleconnd::Device
   DeviceObject(sdbus::IConnection& connection, const DeviceSession& session);
   ~DeviceObject();
 
+  void stage_changed();
   void announce_changes();
   void attempt_failed(const FailedAttempt& failed, const Refusal& as);
   void link_ended(const std::string& reason);
@@ -38,19 +39,23 @@ class DeviceObject final : public sdbus::AdaptorInterfaces<org::bleconnd::Device
   Values read() const;
 
   std::string Address() override { return session_.address().text(); }
-  std::string State() override { return told_.state; }
-  std::string Adapter() override { return told_.adapter; }
-  sdbus::ObjectPath BluezDevice() override { return sdbus::ObjectPath{told_.bluez_device}; }
-  std::uint32_t Attempt() override { return told_.attempt; }
+  // As they are now: what is told by signals can be a turn of the loop behind.
+  std::string State() override { return read().state; }
+  std::string Adapter() override { return session_.adapter(); }
+  sdbus::ObjectPath BluezDevice() override { return sdbus::ObjectPath{session_.bluez_device()}; }
+  std::uint32_t Attempt() override { return session_.attempt(); }
+  std::uint32_t QueuePosition() override { return session_.queue_position(); }
   sdbus::Struct<std::string, std::string> LastError() override {
-    return {told_.error_name, told_.error_message};
+    const auto now = read();
+    return {now.error_name, now.error_message};
   }
-  std::vector<LeaseRow> Leases() override { return told_.leases; }
-  bool ServicesCached() override { return told_.services_cached; }
-  bool ServicesVerified() override { return told_.services_verified; }
-  std::uint64_t ConnectedSince() override { return told_.connected_since; }
+  std::vector<LeaseRow> Leases() override { return read().leases; }
+  bool ServicesCached() override { return session_.services_cached(); }
+  bool ServicesVerified() override { return session_.services_verified(); }
+  std::uint64_t ConnectedSince() override { return connected_since_; }
 
   const DeviceSession& session_;
+  std::uint64_t connected_since_ = 0;
   Values told_;
 };
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "core/printable.hpp"
+#include "service/description_json.hpp"
 #include "system/sdbus_compat.hpp"
 
 namespace bleconnd {
@@ -28,11 +29,14 @@ RootObject::RootObject(sdbus::IConnection& connection, Radio& radio, const Log& 
       uid_of_{std::move(uid_of)},
       version_{std::move(version)},
       status_changed_{radio.executor},
+      devices_changed_{radio.executor},
       connections_{radio, *this},
       serving_{radio.executor} {
   state_ = stack_state();
   registerAdaptor();
   serving_.spawn(follow_stack());
+  serving_.spawn(follow_adapters());
+  serving_.spawn(tell_changes());
 }
 
 RootObject::~RootObject() {
@@ -196,6 +200,27 @@ void RootObject::log_cleared(const Caller& by, const std::string& what, const Cl
                          cleared.later ? "; BlueZ's object follows when the link has ended" : ""));
 }
 
+void RootObject::Describe(sdbus::Result<std::string>&& result, std::string address) {
+  Reply<std::string> reply{std::move(result)};
+  std::optional<DeviceAddress> device;
+  if (!address.empty()) {
+    auto parsed = parse_address(address);
+    if (auto* refusal = std::get_if<Refusal>(&parsed)) return reply.refuse_with(*refusal);
+    device = std::get<DeviceAddress>(parsed);
+  }
+  serving_.spawn(serve_describe(std::move(reply), describe(radio_, connections_, device)));
+}
+
+Task<Unit> RootObject::serve_describe(Reply<std::string> reply, Task<Answer<Description>> answer) {
+  auto answered = co_await answer;
+  if (auto* refusal = std::get_if<Refusal>(&answered)) {
+    reply.refuse_with(*refusal);
+  } else {
+    reply.answer(to_json(std::get<Description>(answered)));
+  }
+  co_return Unit{};
+}
+
 std::vector<sdbus::Struct<std::string, std::string, std::string, std::uint32_t, sdbus::ObjectPath>>
 RootObject::ListConnections() {
   std::vector<sdbus::Struct<std::string, std::string, std::string, std::uint32_t, sdbus::ObjectPath>> rows;
@@ -208,8 +233,8 @@ RootObject::ListConnections() {
 
 std::vector<std::string> RootObject::Features() {
   std::vector<std::string> features{
-      "EstablishConnection", "ReleaseConnection", "Disconnect",      "GetServices",
-      "ClearCache",          "ClearAllCaches",    "ListConnections", "force"};
+      "EstablishConnection", "ReleaseConnection", "Disconnect",      "GetServices", "ClearCache",
+      "ClearAllCaches",      "Describe",          "ListConnections", "force"};
   for (auto& option : establish_option_names()) features.push_back(option);
   return features;
 }
@@ -231,6 +256,37 @@ Task<Unit> RootObject::follow_stack() {
     status_changed_.notify();
     co_await radio_.bluez.stack_changed().until(kNever, unstoppable());
   }
+}
+
+// However much changes in a turn of the loop, one signal a device and an adapter tells of it.
+Task<Unit> RootObject::tell_changes() {
+  for (;;) {
+    for (auto& address : std::exchange(changed_devices_, {}))
+      if (auto device = devices_.find(address); device != devices_.end()) device->second->announce_changes();
+    co_await devices_changed_.until(kNever, unstoppable());
+  }
+}
+
+Task<Unit> RootObject::follow_adapters() {
+  Notice wake{radio_.executor};
+  Notice::Forward queue{radio_.queue.changes(), wake};
+  Notice::Forward stack{radio_.bluez.stack_changed(), wake};
+  for (;;) {
+    match_adapters();
+    for (auto& [name, adapter] : adapters_) adapter->announce_changes();
+    co_await wake.until(kNever, unstoppable());
+  }
+}
+
+void RootObject::match_adapters() {
+  const auto& stack = radio_.stack();
+  std::erase_if(adapters_, [&](const auto& each) {
+    const auto* adapter = stack.adapter_of(each.second->address());
+    return !adapter || adapter->name != each.first;
+  });
+  for (auto& adapter : stack.adapters)
+    if (!adapters_.contains(adapter.name))
+      adapters_.emplace(adapter.name, std::make_unique<AdapterObject>(connection_, radio_, adapter));
 }
 
 void RootObject::announce_connections() {
@@ -268,11 +324,13 @@ void RootObject::appeared(DeviceSession& session) {
 }
 
 void RootObject::changed(DeviceSession& session) {
-  if (auto device = devices_.find(session.address()); device != devices_.end())
-    device->second->announce_changes();
+  if (changed_devices_.empty()) devices_changed_.notify();
+  changed_devices_.insert(session.address());
 }
 
 void RootObject::stage_changed(DeviceSession& session, const std::string& reason) {
+  if (auto device = devices_.find(session.address()); device != devices_.end())
+    device->second->stage_changed();
   changed(session);
   tell([&] {
     emitConnectionStateChanged(sdbus::ObjectPath{object_path(session.address())}, session.address().text(),
@@ -318,6 +376,8 @@ void RootObject::services_changed(DeviceSession& session, const std::vector<std:
 }
 
 void RootObject::gone(DeviceSession& session) {
+  if (auto device = devices_.find(session.address()); device != devices_.end())
+    device->second->announce_changes();
   devices_.erase(session.address());
   announce_connections();
 }

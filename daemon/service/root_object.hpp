@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,8 @@
 #include "bleconnd_adaptor.hpp"
 #include "ports/log.hpp"
 #include "procedures/connections.hpp"
+#include "procedures/describe.hpp"
+#include "service/adapter_object.hpp"
 #include "service/arguments.hpp"
 #include "service/device_object.hpp"
 #include "service/gatt_variants.hpp"
@@ -44,6 +47,7 @@ class RootObject final
   void GetServices(sdbus::Result<ManagedObjects, VariantMap>&& result, std::string address) override;
   void ClearCache(sdbus::Result<bool>&& result, std::string address, Options options) override;
   void ClearAllCaches(sdbus::Result<std::uint32_t>&& result) override;
+  void Describe(sdbus::Result<std::string>&& result, std::string address) override;
   std::vector<sdbus::Struct<std::string, std::string, std::string, std::uint32_t, sdbus::ObjectPath>>
   ListConnections() override;
   std::string Version() override { return version_; }
@@ -68,6 +72,10 @@ class RootObject final
   Task<Unit> serve_services(Reply<ManagedObjects, VariantMap> reply, Task<Answer<Services>> answer);
   Task<Unit> serve_clear(Reply<bool> reply, Caller by, std::string what, Task<Answer<Cleared>> answer);
   Task<Unit> serve_clear_all(Reply<std::uint32_t> reply, Caller by, Task<Answer<Cleared>> answer);
+  Task<Unit> serve_describe(Reply<std::string> reply, Task<Answer<Description>> answer);
+  Task<Unit> tell_changes();
+  Task<Unit> follow_adapters();
+  void match_adapters();
   void log_cleared(const Caller& by, const std::string& what, const Cleared& cleared);
   Task<Unit> follow_stack();
   std::string stack_state() const;
@@ -83,6 +91,9 @@ class RootObject final
   std::uint32_t told_connections_ = 0;
   Notice status_changed_;
   std::map<DeviceAddress, std::unique_ptr<DeviceObject>> devices_;
+  std::set<DeviceAddress> changed_devices_;  // whose properties are told at the end of this turn of the loop
+  Notice devices_changed_;
+  std::map<std::string, std::unique_ptr<AdapterObject>> adapters_;  // by name
   bleconnd::Connections connections_;
   Scope serving_;  // destroyed first: its tasks use everything above
 };

@@ -32,6 +32,8 @@ Outcome<DeviceState> device_state(std::string_view path, const DeviceProperties&
                      .services_resolved = properties.services_resolved.value_or(false),
                      .bonded = properties.bonded.value_or(false) || properties.paired.value_or(false),
                      .trusted = properties.trusted.value_or(false),
+                     // A class is told by BR/EDR inquiry alone. Random addresses are LE's.
+                     .low_energy = !properties.has_class || properties.address_type == "random",
                      .rssi = properties.rssi};
 }
 
@@ -105,6 +107,7 @@ Outcome<std::vector<DeviceState>> BluezBus::read_devices(const DbusAnswer& answe
     if (devices_.follows(path)) followed.emplace(path);
     devices_.looked_at(path, *interfaces.device);
     auto state = device_state(path, *interfaces.device);
+    if (state.ok() && interfaces.le_connected) state.value().low_energy = *interfaces.le_connected;
     const bool asked_for =
         state.ok() && (!address || state.value().address == wanted || state.value().connected);
     if (asked_for && found.size() < limit) found.push_back(std::move(state.value()));

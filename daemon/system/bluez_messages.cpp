@@ -144,6 +144,12 @@ bool read_gatt_properties(sd_bus_message* message, GattProperties& to) {
   });
 }
 
+bool read_bearer(sd_bus_message* message, std::optional<bool>& connected) {
+  return for_each_entry(message, "{sv}", [&](std::string_view key) {
+    return key == "Connected" ? take(message, "b", connected) : skip_value(message);
+  });
+}
+
 }  // namespace
 
 bool read_text(sd_bus_message* message, char type, std::string_view& to) {
@@ -171,6 +177,8 @@ bool read_properties(sd_bus_message* message, DeviceProperties& to) {
     if (key == "Paired") return take(message, "b", to.paired);
     if (key == "Bonded") return take(message, "b", to.bonded);
     if (key == "Trusted") return take(message, "b", to.trusted);
+    if (key == "AddressType") return take(message, "s", to.address_type);
+    if (key == "Class") to.has_class = true;
     return skip_value(message);
   });
 }
@@ -179,6 +187,7 @@ bool read_interfaces(sd_bus_message* message, ObjectInterfaces& to) {
   return for_each_entry(message, "{sa{sv}}", [&](std::string_view interface) {
     if (interface == kAdapterInterface) return read_properties(message, to.adapter.emplace());
     if (interface == kDeviceInterface) return read_properties(message, to.device.emplace());
+    if (interface == "org.bluez.Bearer.LE1") return read_bearer(message, to.le_connected);
     if (!is_gatt_interface(interface)) return sd_bus_message_skip(message, "a{sv}") >= 0;
     to.gatt.emplace().interface = interface;
     return read_gatt_properties(message, to.gatt->properties);

@@ -31,6 +31,8 @@ struct DeviceProperties {
   std::optional<bool> bonded;
   std::optional<bool> trusted;
   std::optional<std::int16_t> rssi;
+  std::optional<std::string> address_type;  // "public" or "random"
+  bool has_class = false;                   // Class: told by an inquiry, so by BR/EDR alone
   // Something that only a report from the air changes: RSSI, ManufacturerData, ServiceData.
   bool reported = false;
 };
@@ -40,6 +42,7 @@ struct ObjectInterfaces {
   std::optional<AdapterProperties> adapter;
   std::optional<DeviceProperties> device;
   std::optional<GattObject> gatt;
+  std::optional<bool> le_connected;  // of org.bluez.Bearer.LE1, beside Device1 (BlueZ >= 5.84)
 };
 struct RemovedInterfaces {
   bool adapter = false;

@@ -65,4 +65,18 @@ std::uint32_t ClientWatch::ask(const std::string& client) {
   return sd_bus_message_read_basic(answer, 'u', &uid) > 0 ? uid : nobody_known;
 }
 
+std::set<std::string> ClientWatch::present() {
+  std::set<std::string> names;
+  sd_bus_message* made{};
+  sd_bus_message_new_method_call(bus_, &made, kBus, kBusPath, kBus, "ListNames");
+  const BusMessage call{made};
+  sd_bus_message* answer{};
+  if (!call || sd_bus_call(bus_, made, kDriverTimeoutUsec, nullptr, &answer) < 0) return names;
+  const BusMessage owned{answer};
+  if (sd_bus_message_enter_container(answer, 'a', "s") <= 0) return names;
+  for (std::string_view name; read_text(answer, 's', name);)
+    if (name.starts_with(':')) names.emplace(name);
+  return names;
+}
+
 }  // namespace bleconnd

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -31,6 +32,9 @@ class ClientWatch {
   // The user of who sent a call. Asks the bus driver once a client and waits for its answer; then it is known
   // until the client leaves. nobody_known: it has left already.
   std::uint32_t uid(const sdbus::Message& call);
+  // The unique names that are on the bus now; asks the bus driver and waits for its answer. Departures after
+  // it are told by on_left().
+  std::set<std::string> present();
   static constexpr std::uint32_t nobody_known = UINT32_MAX;  // no user id: setuid(2)
 
  private:

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string_view>
 
+#include "core/address.hpp"
 #include "core/printable.hpp"
 #include "system/journal.hpp"
 
@@ -51,28 +52,45 @@ char* next_line(char* buffer, int size, void* reading_) {
   return buffer;
 }
 
-std::optional<std::chrono::seconds> parse_seconds(std::string_view text, std::chrono::seconds most) {
-  unsigned value{};
+std::optional<std::uint32_t> parse_number(std::string_view text, std::uint32_t most) {
+  std::uint32_t value{};
   const auto* end = text.data() + text.size();
   const auto parsed = std::from_chars(text.data(), end, value);
   const bool whole = !text.empty() && parsed.ec == std::errc{} && parsed.ptr == end;
-  if (!whole || std::chrono::seconds{value} > most) return {};
-  return std::chrono::seconds{value};
+  if (!whole || value > most) return {};
+  return value;
 }
 
-int on_key(void* reading_, const char* section, const char* key, const char* value) {
+// The value, or one warning.
+std::optional<std::uint32_t> number(const Reading& reading, const std::string& at, const char* key,
+                                    const char* value, std::uint32_t most) {
+  const auto parsed = parse_number(value, most);
+  if (!parsed)
+    reading.journal.warning("{}: {}={} is no number from 0 to {}, ignored", at, key, printable(value), most);
+  return parsed;
+}
+
+// "Adapter AA:BB:CC:DD:EE:FF"
+std::optional<DeviceAddress> adapter_section(std::string_view section) {
+  constexpr std::string_view kWord = "Adapter ";
+  return section.starts_with(kWord) ? DeviceAddress::parse(section.substr(kWord.size())) : std::nullopt;
+}
+
+int on_key(void* reading_, const char* section_, const char* key_, const char* value) {
   auto& reading = *static_cast<Reading*>(reading_);
   const auto at = reading.name + ":" + std::to_string(reading.line);
-  if (std::string_view{section} != "General" || std::string_view{key} != "LingerSec") {
+  const std::string_view section{section_};
+  const std::string_view key{key_};
+  const auto adapter = adapter_section(section);
+  if (section == "General" && key == "LingerSec") {
+    const auto linger = number(reading, at, key_, value, static_cast<std::uint32_t>(kLongestLinger.count()));
+    if (linger) reading.result.linger = std::chrono::seconds{*linger};
+  } else if (adapter && key == "Slots") {
+    const auto slots = number(reading, at, key_, value, kMostSlots);
+    if (slots) reading.result.slots.insert_or_assign(adapter->text(), *slots);
+  } else {
     reading.journal.warning("{}: unknown key {} in section [{}], ignored", at, printable(key),
                             printable(section));
-    return 1;
-  }
-  if (auto linger = parse_seconds(value, kLongestLinger)) {
-    reading.result.linger = *linger;
-  } else {
-    reading.journal.warning("{}: LingerSec={} is no number from 0 to {}, ignored", at, printable(value),
-                            kLongestLinger.count());
   }
   return 1;
 }

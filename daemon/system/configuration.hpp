@@ -2,6 +2,8 @@
 // Read at the start and again at SIGHUP.
 #pragma once
 #include <chrono>
+#include <cstdint>
+#include <map>
 #include <string>
 
 namespace bleconnd {
@@ -12,7 +14,11 @@ struct Configuration {
   // [General] LingerSec=: how long the link or attempt of a caller that left the bus is kept for the next
   // call.
   std::chrono::seconds linger{30};
+  // [Adapter AA:BB:CC:DD:EE:FF] Slots=: the most LE links that this adapter holds; 0: no limit, and none is
+  // learned. By Adapter1.Address.
+  std::map<std::string, std::uint32_t> slots{};
 };
+inline constexpr std::uint32_t kMostSlots = 255;
 inline constexpr std::chrono::seconds kLongestLinger{3600};
 
 // $CONFIGURATION_DIRECTORY, the first one if it lists several, else /etc/bleconnd.

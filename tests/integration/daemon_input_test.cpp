@@ -130,8 +130,8 @@ INSTANTIATE_TEST_SUITE_P(
         WrongOption{"label", std::string(10'000, 'x'), "has 10000"},
         WrongOption{"Timeout", 5u, "there is no option \"Timeout\""},
         WrongOption{"max_attempts", 5u, "no option"}, WrongOption{"maintain", true, "no option"},
-        WrongOption{"priority", std::string{"high"}, "no option"},
-        WrongOption{"lifetime", std::string{"caller"}, "no option"}),
+        WrongOption{"priority", std::string{"urgent"}, "low, normal or high"},
+        WrongOption{"lifetime", std::string{"forever"}, "caller or persistent"}),
     [](const auto& option) { return "number_" + std::to_string(option.index); });
 
 TEST_F(DaemonInput, unknown_options_are_answered_with_the_known_ones) {
@@ -139,10 +139,9 @@ TEST_F(DaemonInput, unknown_options_are_answered_with_the_known_ones) {
        {std::string{}, std::string{"colour"}, std::string(10'000, 'k'), std::string{"\n"}}) {
     const auto reply = client.establish(kLamp, {{key, true}});
     expect_refused(reply, key.substr(0, 20));
-    EXPECT_THAT(
-        reply->message,
-        HasSubstr("timeout attempt-timeout max-attempts adapter use-services-cache required-uuids pair trust "
-                  "wait label"));
+    EXPECT_THAT(reply->message,
+                HasSubstr("timeout attempt-timeout max-attempts adapter lifetime priority use-services-cache "
+                          "required-uuids pair trust wait label"));
   }
 }
 

@@ -404,7 +404,7 @@ TEST(Disconnect, ACallRightBehindItGetsANewLink) {
 TEST(Many, CallsBeyondTheLimitAreRefusedAndTheOthersUnharmed) {
   Stage stage;
   std::vector<CallHandle> calls;
-  for (std::size_t i = 0; i < Connections::kMaxHolds / 2; ++i)
+  for (std::size_t i = 0; i < Quota::kMost / 2; ++i)
     calls.push_back(stage.establish(":2." + std::to_string(i), kLamp));
   EXPECT_EQ(stage.connect(":3.1", kLamp), "LimitsExceeded busy");
   stage.bluetoothd.hears(kFirst, kLamp);
@@ -422,7 +422,7 @@ TEST(Many, TenThousandCallsOfOneClient) {
   EXPECT_EQ(calls.back()->text(), "LimitsExceeded busy");
 }
 
-TEST(Many, DevicesOnOneAdapterDialEightAtATimeInOrder) {
+TEST(Many, DevicesOnOneAdapterDialOneAtATimeInOrder) {
   Stage stage;
   std::vector<CallHandle> calls;
   std::size_t most = 0;
@@ -434,7 +434,7 @@ TEST(Many, DevicesOnOneAdapterDialEightAtATimeInOrder) {
   }
   while (stage.pending() > 0 && stage.world.step())
     most = std::max(most, stage.bluetoothd.dials(Program::ours));
-  EXPECT_EQ(most, DialTurns::kPerAdapter);
+  EXPECT_EQ(most, 1U);
   for (auto& call : calls) EXPECT_EQ(call->text(), "ok hci0");
 }
 
@@ -447,7 +447,9 @@ TEST(Many, AnAbsentDeviceDoesNotHoldUpTheOthers) {
   auto present = stage.establish(kAlice, kLock);
   stage.run_until_answered(present);
   EXPECT_EQ(present->text(), "ok hci0");
-  EXPECT_LT(stage.seconds(present), 2);
+  EXPECT_LT(stage.seconds(present), 5) << "a dial of a device that nobody hears gives way after 3 s";
+  EXPECT_EQ(absent->answers, 0) << "it is listened for, and no attempt was counted";
+  EXPECT_THAT(stage.effects("attempt"), IsEmpty());
 }
 
 // --- rules ---

@@ -41,11 +41,14 @@ void Chaos::build() {
   faults_ = !world().chance(20);
   neighbours_ = world().chance(70);
   scene_.set_linger(any_of(std::vector<Duration>{0s, 3s, 30s}));
+  limited_ = world().chance(25);
   if (world().chance(20)) scene_.daemon().bluez.remembered = world().number(3);
   for (std::size_t i = 0, all = 1 + world().number(3); i < all; ++i) {
     adapters_.push_back("00:00:00:00:00:A" + std::to_string(i));
+    if (limited_) scene_.limits[adapters_.back()] = static_cast<std::uint32_t>(1 + world().number(3));
     bluetoothd().plug(adapters_.back());
   }
+  scene_.daemon().radio.queue.configure(scene_.limits);
   if (!faults_ || world().chance(80)) bluetoothd().start();
   for (std::size_t i = 0, all = 1 + world().number(4); i < all; ++i) {
     const auto device = "AA:00:00:00:00:0" + std::to_string(i);
@@ -70,14 +73,8 @@ void Chaos::build() {
 
 void Chaos::run() {
   scene_.run_for(world().between(30s, 120s));
-  if (faults_ && world().chance(15)) {  // SIGKILL of the daemon: its clients' calls end with it
-    scene_.crash_daemon();
-    calls_.clear();
-    endings_.clear();
-    scene_.run_for(world().between(0s, 5s));
-    scene_.start_daemon();
-    scene_.run_for(world().between(0s, 60s));
-  }
+  if (faults_ && world().chance(30))
+    for (auto count = 1 + world().number(3); count > 0; --count) crash();
   if (world().chance(15)) {
     calm_ = stopped_ = true;
     scene_.stop_daemon();
@@ -90,8 +87,23 @@ void Chaos::run() {
   if (scene_.pending() > 0) scene_.complain("calls without an answer though all is calm");
   everybody_must_be_served();
   scene_.everybody_leaves();
+  scene_.uids[":9.9"] = 0;
+  for (int each = 0; each < 12; ++each)  // lingering and persistent leases, of whichever user
+    for (auto& device : devices_) scene_.release(":9.9", device);
   scene_.run_for(100s);
   scene_.check_idle();
+}
+
+// SIGKILL of the daemon between any two steps: its clients' calls end with it, its leases do not.
+void Chaos::crash() {
+  scene_.run_for(world().between(0s, 60s));
+  for (auto steps = world().number(40); steps > 0; --steps) world().step();
+  scene_.crash_daemon();
+  calls_.clear();
+  endings_.clear();
+  scene_.run_for(world().chance(50) ? Duration{0s} : world().between(0s, 5s));
+  scene_.start_daemon();
+  scene_.run_for(world().between(0s, 60s));
 }
 
 void Chaos::calm_down() {
@@ -99,13 +111,16 @@ void Chaos::calm_down() {
   world().trace("--- calm ---");
   bluetoothd().faults.clear();
   scene_.daemon().bluez.rules_are_used_up = false;
+  scene_.limits.clear();
   for (auto& adapter : adapters_) {
     auto& controller = bluetoothd().controller(adapter);
+    scene_.limits[adapter] = 0;  // nor what was learned
     controller.blocked = false;
     controller.slots = 0;
     bluetoothd().plug(adapter);
     if (controller.discovering.contains(Program::foreign)) bluetoothd().foreign_discovery(adapter, false);
   }
+  scene_.daemon().radio.queue.configure(scene_.limits);
   bluetoothd().start();
   for (auto& adapter : adapters_) bluetoothd().power(adapter, true);
   std::vector<std::string> foreign;

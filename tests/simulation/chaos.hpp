@@ -24,6 +24,8 @@ class Chaos {
  private:
   static Scene::Setting setting(std::uint64_t seed);
   void build();
+  void live();
+  void crash();
   void calm_down();
 
   // chaos_clients.cpp
@@ -54,6 +56,7 @@ class Chaos {
   Scene scene_;
   bool faults_ = true;      // a fifth of the seeds has none: there every call must get its link
   bool neighbours_ = true;  // other programs dial, too
+  bool limited_ = false;    // slots, by main.conf
   bool calm_ = false;
   bool stopped_ = false;
   std::vector<std::string> adapters_, devices_;

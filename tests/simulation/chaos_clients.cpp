@@ -14,6 +14,8 @@ EstablishOptions Chaos::some_options() {
   if (dice.chance(5)) options.timeout = 0s;
   if (dice.chance(40)) options.terms.attempt_timeout = seconds(faults_ ? 1 : 10, 25);
   if (dice.chance(40)) options.terms.max_attempts = static_cast<std::uint32_t>(1 + dice.number(6));
+  if (dice.chance(30)) options.terms.priority = static_cast<Priority>(dice.number(3));
+  if (dice.chance(8)) options.lifetime = Lifetime::persistent;
   options.wait = !dice.chance(15);
   options.terms.pair = dice.chance(8);
   options.terms.trust = dice.chance(5);
@@ -90,7 +92,8 @@ void Chaos::check_call(const Call& call) {
   if (timeout > 0s && *call.answered - call.asked > timeout + 50ms) scene_.complain("a deadline was missed");
   if (faults_ || call.ok()) return;
   const auto text = call.text();
-  const bool may_be = text.starts_with("Cancelled") || text.starts_with("Busy");
+  const bool no_slot = limited_ && text == "OutOfConnectionSlots no-slot";
+  const bool may_be = text.starts_with("Cancelled") || text.starts_with("Busy") || no_slot;
   if (!may_be) scene_.complain("without any fault: " + text + " " + call.message());
 }
 

@@ -253,6 +253,8 @@ TEST(FormerLife, ItsLinkIsAdoptedAsOurs) {
   EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0 shared");
   EXPECT_EQ(stage.count("Connect"), 1U);
   stage.run_until_answered(stage.release(kBob, kLamp));
+  EXPECT_EQ(stage.bluetoothd.links(Program::ours), 1U) << "the lease of who is still there was restored";
+  stage.run_until_answered(stage.release(kAlice, kLamp));
   stage.run_for(1s);
   EXPECT_EQ(stage.bluetoothd.links(Program::ours), 0U) << "what nobody leases is dropped";
 }

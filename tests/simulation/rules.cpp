@@ -13,12 +13,14 @@ constexpr auto kUnderWay = 3s;
 
 void Scene::complain(const std::string& what) {
   world.trace("VIOLATION " + what);
+  world.set_tracing(false);  // what led to the first one is what is looked for
   if (violations_.size() < 20) violations_.push_back(clock_text(world.now() - begun_) + " " + what);
 }
 
 void Scene::check() {
   if (!life_) return;
   check_dials();
+  check_slots();
   if (world.now() == leases_checked_) return;  // at the beginning of each instant
   leases_checked_ = world.now();
   check_leases();
@@ -43,14 +45,51 @@ void Scene::check_leases() {
 // A dial that nobody waits for any more has been answered by Disconnect, and not too many are under way.
 void Scene::check_dials() {
   std::map<const Controller*, std::uint32_t> under_way;
+  std::map<DeviceAddress, std::string> dialled;
   for (auto& [path, object] : bluetoothd.objects()) {
     if (!object->dial || object->dial->program != Program::ours) continue;
-    if (++under_way[object->controller] > DialTurns::kPerAdapter)
-      complain("too many dials on " + object->controller->path);
     const auto call = object->dial->call;
     if (left_behind_.contains(path)) continue;
+    if (++under_way[object->controller] > 1) complain("too many dials on " + object->controller->path);
+    if (life_->bluez.waits_for(call) && !dialled.emplace(object->address, path).second)
+      complain("dialled on two adapters at once: " + path);
     if (!life_->bluez.waits_for(call) && life_->bluez.last_disconnect(path) < call)
       complain("abandoned without Disconnect: " + path);
+  }
+}
+
+// Nothing is dialled beyond the limit of an adapter. Links of a former life and of other programs are known
+// by a count only, which can be behind.
+void Scene::check_slots() {
+  for (auto& [adapter, limit] : limits) {
+    if (limit == 0) continue;
+    std::uint32_t held = 0;
+    bool any_dial = false;
+    for (auto& [path, object] : bluetoothd.objects()) {
+      if (object->controller->address != adapter || left_behind_.contains(path)) continue;
+      // What dials on a link that is up makes none: a pairing, on whosever link.
+      const bool dialling = !object->link && object->dial && object->dial->program == Program::ours &&
+                            life_->bluez.waits_for(object->dial->call);
+      const bool link = object->link && object->link->program == Program::ours;
+      held += dialling || link ? 1 : 0;
+      any_dial = any_dial || dialling;
+    }
+    if (any_dial && held > limit) complain("dialled beyond the slots of " + adapter);
+  }
+}
+
+// Fairness: no request waits behind more than eight that came later. With several adapters a request may wait
+// for another one than the dialled, so one adapter shows it.
+void Scene::check_order(const std::string& path) {
+  const auto* object = bluetoothd.object(path);
+  if (!object || !life_ || life_->bluez.stack().adapters.size() != 1) return;
+  const auto since = arrived_.find(object->address.text());
+  const auto came = since == arrived_.end() ? world.now() : since->second;
+  for (auto& waiting : life_->radio.queue.queued(object->controller->address)) {
+    const auto other = queued_since_.find(waiting.text());
+    if (other == queued_since_.end() || other->second >= came) continue;
+    if (++overtaken_[waiting.text()] > kMostOvertaken)
+      complain(waiting.text() + " waits behind more than " + std::to_string(kMostOvertaken) + " later ones");
   }
 }
 
@@ -83,7 +122,7 @@ void Scene::check_idle() {
   must_be_none(world.daemon_timers(), "timers");
   must_be_none(dials.size(), "recorded dials");
   must_be_none(life.radio.discovery.idle() ? 0 : 1, "discovery keepers");
-  must_be_none(life.radio.turns.idle() ? 0 : 1, "dial turns");
+  must_be_none(life.radio.queue.idle() ? 0 : 1, "dial turns, or slots");
 }
 
 }  // namespace bleconnd::simulation

@@ -89,7 +89,12 @@ Scene::~Scene() {
 
 Scene::Life::Life(Scene& scene)
     : bluez{scene.world, scene.bluetoothd, scene.latency_},
-      radio{.executor = scene.world, .bluez = bluez, .dials = scene.dials, .cache = scene.cache},
+      radio{.executor = scene.world,
+            .bluez = bluez,
+            .dials = scene.dials,
+            .cache = scene.cache,
+            .leases = scene.leases,
+            .slots = scene.slots},
       connections{radio, scene} {
   bluez.on_call = [&scene](auto& member, auto& path) { scene.called(member, path); };
   connections.set_linger(scene.linger_);
@@ -98,10 +103,15 @@ Scene::Life::Life(Scene& scene)
 void Scene::start_daemon() {
   dials.next_life();
   stages_.clear();
-  present_.clear();
-  left_.clear();
+  queued_since_.clear();
+  arrived_.clear();
+  overtaken_.clear();
+  // Who left while we were away is seen to be away when we start.
+  for (auto& [client, when] : left_) when = world.now();
   life_ = std::make_unique<Life>(*this);
+  life_->radio.queue.configure(limits);
   clients_ = std::make_unique<Scope>(world);
+  life_->connections.restore(present_);
 }
 
 void Scene::crash_daemon() {
@@ -188,7 +198,7 @@ void Scene::leave(const std::string& client) {
   world.trace(client + " leaves the bus");
   left_[client] = world.now();
   present_.erase(client);
-  life_->connections.caller_left(client);
+  if (life_) life_->connections.caller_left(client);
 }
 
 void Scene::everybody_leaves() {
@@ -240,6 +250,7 @@ std::string Scene::stage(const std::string& device) const {
 
 void Scene::called(const std::string& member, const std::string& path) {
   ++counts_[member];
+  if (member == "Connect" || member == "Pair") check_order(path);
   if (!member.starts_with("Get")) note(member + " " + short_path(path));
 }
 
@@ -255,6 +266,14 @@ void Scene::gone(DeviceSession& session) {
 
 void Scene::stage_changed(DeviceSession& session, const std::string& reason) {
   const std::string stage{bleconnd::text(session.stage())};
+  const auto device = session.address().text();
+  arrived_.erase(device);
+  if (session.stage() == Stage::queued) {
+    queued_since_.try_emplace(device, world.now());
+  } else if (auto since = queued_since_.extract(device)) {
+    if (session.stage() == Stage::connecting) arrived_[device] = since.mapped();
+    overtaken_.erase(device);
+  }
   stages_[session.address().text()] = stage;
   world.trace(session.address().text() + " " + stage + " " + session.adapter() + " " + reason);
 }

@@ -13,6 +13,7 @@
 #include "dials.hpp"
 #include "fake_bluez.hpp"
 #include "procedures/connections.hpp"
+#include "records.hpp"
 
 namespace bleconnd::simulation {
 
@@ -59,6 +60,8 @@ class Scene : private SessionEvents {
   Bluetoothd bluetoothd;
   Dials dials;
   Cache cache{world};
+  Leases leases;
+  Slots slots{world};
 
   // --- the daemon ---
   struct Life {
@@ -85,7 +88,8 @@ class Scene : private SessionEvents {
   void leave(const std::string& client);
   void everybody_leaves();
   void set_linger(Duration linger);
-  std::map<std::string, std::uint32_t> uids = {};  // of clients; 1000 where nothing is said
+  std::map<std::string, std::uint32_t> uids = {};    // of clients; 1000 where nothing is said
+  std::map<std::string, std::uint32_t> limits = {};  // slots by adapter address, as main.conf has them
 
   // --- looking ---
   void run_for(Duration span) { world.run_for(span); }
@@ -119,6 +123,8 @@ class Scene : private SessionEvents {
   void check();
   void check_leases();
   void check_dials();
+  void check_slots();
+  void check_order(const std::string& path);
   void foreign_ended(const Object& object);
   Caller caller(const std::string& client) const;
 
@@ -135,6 +141,9 @@ class Scene : private SessionEvents {
   std::set<std::string> forced_;               // devices that root disconnected
   std::map<std::string, std::string> stages_;  // by device, of sessions that are there
   TimePoint leases_checked_{};
+  std::map<std::string, TimePoint> queued_since_;   // by device
+  std::map<std::string, TimePoint> arrived_;        // of the device whose turn has come
+  std::map<std::string, std::uint32_t> overtaken_;  // by device that waits: dials of devices that came later
   std::vector<std::string> violations_;
 };
 

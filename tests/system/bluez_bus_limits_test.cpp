@@ -17,6 +17,7 @@ TEST_F(BluezBusTest, HundredsOfConnectsWithoutAnAnswerDoNotUseUpTheBus) {
   fake.start();
   begin();
   auto device = watch(lamp_path);
+  settle();  // its rules are there
   for (unsigned round = 1; round <= 200; ++round) {
     hci0.discovered(lamp_there);
     ASSERT_TRUE(until([&] { return device->seen().present; })) << round;

@@ -63,6 +63,27 @@ TEST(Configuration, BadLinesAreWarningsWithTheirNumber) {
   }
 }
 
+TEST(Configuration, ReadsTheSlotsOfAdaptersByAddress) {
+  TemporaryDirectory folder;
+  (void)folder.write("main.conf",
+                     "[Adapter aa:bb:cc:dd:ee:ff]\nSlots=5\n[General]\nLingerSec=7\n"
+                     "[Adapter 00:11:22:33:44:55]\nSlots=0\n");
+  Captured captured;
+  const auto read = read_configuration(folder.path().string(), Journal{});
+  EXPECT_EQ(read.slots,
+            (std::map<std::string, std::uint32_t>{{"AA:BB:CC:DD:EE:FF", 5}, {"00:11:22:33:44:55", 0}}));
+  EXPECT_EQ(read.linger, 7s);
+  EXPECT_THAT(captured.text(), IsEmpty());
+  (void)folder.write("main.conf",
+                     "[Adapter hci0]\nSlots=5\n[Adapter AA:BB:CC:DD:EE:FF]\nSlots=256\nLingerSec=1\n");
+  Captured bad;
+  EXPECT_THAT(read_configuration(folder.path().string(), Journal{}).slots, IsEmpty());
+  const auto said = bad.text();
+  EXPECT_THAT(said, HasSubstr("main.conf:2: unknown key Slots in section [Adapter hci0]"));
+  EXPECT_THAT(said, HasSubstr("main.conf:4: Slots=256 is no number from 0 to 255"));
+  EXPECT_THAT(said, HasSubstr("main.conf:5: unknown key LingerSec in section [Adapter AA:BB:CC:DD:EE:FF]"));
+}
+
 TEST(Configuration, LongLinesAndGarbageEnd) {
   TemporaryDirectory folder;
   (void)folder.write("main.conf", "# " + std::string(5000, 'x') + "\n[General]\nLingerSec=5\n");

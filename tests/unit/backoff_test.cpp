@@ -18,7 +18,7 @@ TEST(Backoff, WaitsByCause) {
       {Cause::dial_timeout_unheard, 0ms}, {Cause::object_gone, 0ms},
       {Cause::removed_unheard, 0ms},      {Cause::link_lost, 0ms},
       {Cause::aborted_esp_medium, 500ms}, {Cause::aborted_esp_long, 1000ms},
-      {Cause::slot_refused, 4000ms},
+      {Cause::slot_refused, 4000ms},      {Cause::adapter_busy, 0ms},
   };
   for (int i = 0; i < kCauses; ++i) {
     const auto cause = static_cast<Cause>(i);

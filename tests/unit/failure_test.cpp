@@ -47,6 +47,8 @@ const std::map<Cause, Documented> kDocumented{
     {Cause::bluez_error, {Counter::connect_errors, Category::connection_failed, "bluez-error"}},
     {Cause::adapter_off, {Counter::none, Category::not_ready, "adapter-off"}},
     {Cause::stack_down, {Counter::none, Category::not_ready, "stack-down"}},
+    {Cause::slots_taken, {Counter::none, Category::out_of_connection_slots, "no-slot"}},
+    {Cause::adapter_busy, {Counter::none, Category::timeout, "adapter-busy"}},
     {Cause::timeout, {Counter::timeouts, Category::timeout, "timeout"}},
     {Cause::cancelled, {Counter::hopeless, Category::cancelled, "cancelled"}},
     {Cause::busy, {Counter::hopeless, Category::busy, "busy"}},

@@ -99,6 +99,56 @@ TEST(LeaseBook, ReleasesTheOwnLeaseFirstThenALingeringOneOfTheUser) {
   EXPECT_FALSE(book.release(kAnnaAgain));
 }
 
+TEST(LeaseBook, APersistentLeaseIsTheUsersAndDoesNotLinger) {
+  LeaseBook book;
+  EXPECT_TRUE(book.take(kAnna, "hub", Lifetime::persistent));
+  EXPECT_FALSE(book.take(kAnnaAgain, "", Lifetime::persistent)) << "one a user";
+  EXPECT_TRUE(book.take(kBert, "", Lifetime::persistent));
+  EXPECT_EQ(book.size(), 2U);
+  EXPECT_EQ(book.all().front().holder.name, "");
+  EXPECT_EQ(book.all().front().label, "hub");
+  EXPECT_FALSE(book.left(kAnna.name, at(0), at(30)));
+  EXPECT_FALSE(book.next_expiry());
+  EXPECT_FALSE(book.only_lingering());
+  EXPECT_TRUE(book.only_persistent());
+  EXPECT_TRUE(book.holds(kAnnaAgain, Lifetime::persistent));
+  EXPECT_FALSE(book.holds(kAnnaAgain, Lifetime::caller));
+  book.take(kAnna, "");
+  EXPECT_FALSE(book.only_persistent());
+  book.end_callers();
+  EXPECT_EQ(book.size(), 2U) << "it stays when the link ends";
+  EXPECT_TRUE(book.end_persistent(kAnna.uid));
+  EXPECT_FALSE(book.end_persistent(kAnna.uid));
+}
+
+TEST(LeaseBook, ReleasesOwnThenLingeringThenPersistent) {
+  LeaseBook book;
+  book.take(kAnna, "", Lifetime::persistent);
+  book.take(kAnna, "");
+  book.take(kAnnaAgain, "");
+  book.left(kAnna.name, at(0), at(30));
+  EXPECT_TRUE(book.release(kAnnaAgain));
+  EXPECT_FALSE(book.holds(kAnnaAgain.name)) << "the own one";
+  EXPECT_TRUE(book.release(kAnnaAgain));
+  EXPECT_FALSE(book.next_expiry()) << "the lingering one";
+  EXPECT_FALSE(book.release(kBert)) << "a persistent one of another user";
+  EXPECT_TRUE(book.release(kAnnaAgain));
+  EXPECT_TRUE(book.empty());
+
+  book.take(kAnna, "", Lifetime::persistent);
+  EXPECT_TRUE(book.release(kRoot)) << "root's is anybody's";
+  EXPECT_TRUE(book.empty());
+}
+
+TEST(LeaseBook, EndingCallersKeepsThoseThatAreSpared) {
+  LeaseBook book;
+  book.take(kAnna, "");
+  book.take(kBert, "");
+  book.end_callers([](const Lease& lease) { return lease.holder.name == kBert.name; });
+  EXPECT_FALSE(book.holds(kAnna.name));
+  EXPECT_TRUE(book.holds(kBert.name));
+}
+
 TEST(LeaseBook, ClearEndsAll) {
   LeaseBook book;
   book.take(kAnna, "");

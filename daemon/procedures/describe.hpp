@@ -1,0 +1,52 @@
+// Everything that is known of a device, or of all, for people and for bug reports.
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "procedures/connections.hpp"
+
+namespace bleconnd {
+
+struct Description {
+  struct Sighting {  // an object of the device at BlueZ
+    std::string adapter, path;
+    std::optional<std::int16_t> rssi;
+    bool connected = false, bonded = false, trusted = false;
+    std::uint32_t failures = 0;  // of the last ten minutes
+  };
+  struct Device {
+    std::string address{};
+    std::string state{};    // as Device1.State; "none" without a session
+    std::string adapter{};  // hciN
+    std::uint32_t attempt = 0, queue_position = 0;
+    std::string waits_for{};  // in words; empty: not for a slot
+    std::string last_error{};
+    std::vector<std::string> leases{};  // "uid 1000 :1.42 label"
+    std::size_t calls = 0;
+    bool cached = false;
+    std::optional<std::chrono::seconds> cache_age{};
+    std::size_t cached_services = 0;
+    bool services_verified = false;
+    std::vector<Sighting> seen{};
+    std::string now{};  // what a call would do
+  };
+  struct Adapter {
+    std::string name, address;
+    bool powered = false;
+    std::uint32_t slots = 0, slots_free = 0;
+    std::vector<std::string> allocated{}, queued{};
+    std::string dialling{};
+  };
+  bool bluetoothd = false;
+  std::uint32_t leases_and_calls = 0;
+  std::vector<Adapter> adapters;
+  std::vector<Device> devices;
+};
+
+// Of one device, which BlueZ is asked for; or of all that have a session, from memory.
+Task<Answer<Description>> describe(Radio& radio, const Connections& connections,
+                                   std::optional<DeviceAddress> device);
+
+}  // namespace bleconnd

@@ -1,0 +1,341 @@
+// Grants are made where something changes, before anybody runs: what is granted is taken from that moment on.
+#include "procedures/dial_queue.hpp"
+
+#include <algorithm>
+
+namespace bleconnd {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto kLinkDown = 5s;  // Connected=false comes 2 to 2.8 s after Disconnect (measured, 5.66)
+
+}  // namespace
+
+DialQueue::Waiting::Waiting(DialQueue& owner, DeviceAddress who, const Terms& its_terms,
+                            std::vector<std::string> any_of, Ticket& its_ticket)
+    : queue{owner},
+      device{who},
+      terms{its_terms},
+      adapters{std::move(any_of)},
+      ticket{its_ticket},
+      wake{owner.executor_} {
+  queue.arrive(ticket);
+  const auto later = [this](const Waiting* other) { return other->ticket.number > ticket.number; };
+  queue.waiting_.insert(std::ranges::find_if(queue.waiting_, later), this);
+}
+
+DialQueue::Waiting::~Waiting() {
+  if (!left) queue.leave(*this);
+}
+
+void DialQueue::leave(Waiting& waiting) {
+  waiting.left = true;
+  waiting_.remove(&waiting);
+  if (waiting_.empty()) disarm();
+  changed();
+}
+
+Task<Outcome<std::optional<DialQueue::Grant>>> DialQueue::turn(DeviceAddress device, const Terms& terms,
+                                                               std::vector<std::string> adapters,
+                                                               Ticket& ticket, std::stop_token stop) {
+  if (stop.stop_requested()) co_return Cause::cancelled;
+  Waiting self{*this, device, terms, std::move(adapters), ticket};
+  if (!std::exchange(following_, true)) tasks_.spawn(follow_stack());
+  arrived(self);
+  while (!self.grant && !self.looks_again) {
+    const auto woken = co_await self.wake.until(kNever, stop);
+    if (woken.by == Notice::Woken::stopped) co_return Cause::cancelled;
+  }
+  co_return std::move(self.grant);
+}
+
+std::optional<DialQueue::Grant> DialQueue::turn_now(DeviceAddress device,
+                                                    const std::vector<std::string>& adapters,
+                                                    Ticket& ticket) {
+  for (auto& adapter : adapters) {
+    if (!usable(adapter) || !slots_.has_room(adapter, device, executor_.now())) continue;
+    if (busy(adapter)) return {};
+    ticket = {};
+    return grant(device, adapter);
+  }
+  return {};
+}
+
+DialQueue::Slot DialQueue::adopted(const std::string& adapter, DeviceAddress device) {
+  return take(adapter, device, SlotState::connected);
+}
+
+// --- slots ---
+
+DialQueue::Slot DialQueue::take(const std::string& adapter, DeviceAddress device, SlotState state) {
+  current_.insert_or_assign({adapter, device}, ++taken_);
+  slots_.take(adapter, device, state);
+  changed();
+  return {*this, adapter, device, taken_};
+}
+
+bool DialQueue::is_current(const Slot& slot) const {
+  const auto at = current_.find({slot.adapter_, slot.device_});
+  return at != current_.end() && at->second == slot.number_;
+}
+
+void DialQueue::slot_is(const Slot& slot, SlotState state) {
+  if (!is_current(slot)) return;
+  slots_.take(slot.adapter_, slot.device_, state);
+  changed();
+}
+
+void DialQueue::freed(const Slot& slot) {
+  if (!is_current(slot)) return;
+  current_.erase({slot.adapter_, slot.device_});
+  slots_.free(slot.adapter_, slot.device_);
+  changed();
+  pump();
+}
+
+void DialQueue::let_go(Slot slot, std::shared_ptr<DeviceWatch> watch) {
+  if (!watch || !watch->seen().connected) return;
+  slot.releasing();
+  tasks_.spawn(until_down(std::move(slot), std::move(watch)));
+}
+
+Task<Unit> DialQueue::until_down(Slot slot, std::shared_ptr<DeviceWatch> watch) {
+  const auto deadline = executor_.now() + kLinkDown;
+  while (watch->seen().connected && executor_.now() < deadline && is_current(slot))
+    co_await watch->changed().until(deadline, unstoppable());
+  if (watch->seen().connected && is_current(slot)) slots_.other_came(slot.adapter_, slot.device_);
+  co_return Unit{};
+}
+
+bool DialQueue::refused(const std::string& adapter, DeviceAddress device, std::uint32_t links) {
+  const bool learned = slots_.refused(adapter, device, links, executor_.now());
+  if (learned) changed();
+  return learned;
+}
+
+// --- who is next ---
+
+const AdapterState* DialQueue::usable(const std::string& address) const {
+  for (auto& adapter : bluez_.stack().adapters)
+    if (adapter.address == address) return adapter.powered ? &adapter : nullptr;
+  return nullptr;
+}
+
+TimePoint DialQueue::rests_until(const std::string& address) const {
+  const auto* adapter = usable(address);
+  return adapter ? discovery_.rests_until(adapter->path) : TimePoint{};
+}
+
+std::string DialQueue::first_open(const Waiting& waiting) const {
+  for (auto& adapter : waiting.adapters)
+    if (usable(adapter) && slots_.has_room(adapter, waiting.device, executor_.now())) return adapter;
+  return {};
+}
+
+// Those whom this adapter would serve now, in the order of arrival.
+std::vector<DialQueue::Waiting*> DialQueue::line(const std::string& adapter) const {
+  std::vector<Waiting*> line;
+  for (auto* waiting : waiting_)
+    if (!waiting->looks_again && first_open(*waiting) == adapter) line.push_back(waiting);
+  return line;
+}
+
+DialQueue::Grant DialQueue::grant(DeviceAddress device, const std::string& adapter) {
+  dialling_.insert_or_assign(adapter, device);
+  return {Turn{*this, adapter}, take(adapter, device, SlotState::dialling), adapter};
+}
+
+void DialQueue::serve(const std::string& adapter) {
+  if (dialling_.contains(adapter)) return;
+  if (rests_until(adapter) > executor_.now()) return;  // those who wait to be heard have the radio
+  const auto waiting = line(adapter);
+  std::vector<InLine> places;
+  places.reserve(waiting.size());
+  for (auto* each : waiting) places.push_back({each->terms.priority, each->ticket.overtaken});
+  const auto next = next_in_line(places);
+  if (!next) return;
+  for (std::size_t i = 0; i < *next; ++i) ++waiting[i]->ticket.overtaken;
+  auto& chosen = *waiting[*next];
+  leave(chosen);
+  chosen.ticket = {};
+  chosen.grant.emplace(grant(chosen.device, adapter));
+  chosen.wake.notify();
+}
+
+// However many wait already, one more costs the same: only the adapter that it waits for can have become free
+// for it.
+void DialQueue::arrived(Waiting& waiting) {
+  look_again_without_adapter(waiting);
+  if (const auto open = first_open(waiting); !open.empty()) serve(open);
+  if (waiting.left) return;
+  changed();
+  for (auto& adapter : waiting.adapters) arm_for(adapter);
+}
+
+void DialQueue::look_again_without_adapter(Waiting& waiting) {
+  const auto is_usable = [this](const std::string& adapter) { return usable(adapter) != nullptr; };
+  if (waiting.looks_again || std::ranges::any_of(waiting.adapters, is_usable)) return;
+  waiting.looks_again = true;
+  waiting.wake.notify();
+}
+
+void DialQueue::pump() {
+  if (waiting_.empty()) return;
+  for (auto& adapter : bluez_.stack().adapters)
+    if (adapter.powered) serve(adapter.address);
+  disarm();
+  for (auto& adapter : bluez_.stack().adapters) arm_for(adapter.address);
+}
+
+// A learned limit grows, or a radio that listened for others becomes free: the only changes that come by
+// time.
+void DialQueue::arm_for(const std::string& adapter) {
+  if (waiting_.empty() || !usable(adapter)) return;
+  const auto now = executor_.now();
+  auto due = kNever;
+  if (full(adapter)) due = slots_.next_raise(adapter, now).value_or(kNever);
+  if (const auto rests = rests_until(adapter); rests > now) due = std::min(due, rests);
+  if (due >= due_) return;
+  due_ = due;
+  timer_ = executor_.call_at(due, [this] {
+    disarm();
+    pump();
+  });
+}
+
+void DialQueue::disarm() {
+  timer_.reset();
+  due_ = kNever;
+}
+
+void DialQueue::pass_on(const std::string& adapter) {
+  dialling_.erase(adapter);
+  changed();
+  pump();
+}
+
+void DialQueue::changed() {
+  changed_.notify();
+}
+
+// --- what comes from outside ---
+
+Task<Unit> DialQueue::follow_stack() {
+  for (;;) {
+    stack_moved();
+    co_await bluez_.stack_changed().until(kNever, unstoppable());
+  }
+}
+
+void DialQueue::stack_moved() {
+  std::map<std::string, std::uint64_t> power;
+  bool came_up = false;
+  for (auto& adapter : bluez_.stack().adapters) {
+    if (!adapter.powered) continue;
+    power.emplace(adapter.address, adapter.power_epoch);
+    const auto before = known_power_.find(adapter.address);
+    came_up = came_up || before == known_power_.end() || before->second != adapter.power_epoch;
+  }
+  // The links of an adapter end with its power.
+  for (auto& [adapter, epoch] : known_power_)
+    if (const auto still = power.find(adapter); still == power.end() || still->second != epoch)
+      slots_.others(adapter, {});
+  known_power_ = std::move(power);
+  for (auto* waiting : waiting_) {
+    look_again_without_adapter(*waiting);
+    if (!came_up || waiting->looks_again || !first_open(*waiting).empty()) continue;
+    waiting->looks_again = true;
+    waiting->wake.notify();
+  }
+  pump();
+}
+
+void DialQueue::configure(std::map<std::string, std::uint32_t> limits) {
+  slots_.configure(std::move(limits));
+  changed();
+  pump();
+}
+
+void DialQueue::others(const std::string& adapter, std::set<DeviceAddress> devices) {
+  slots_.others(adapter, std::move(devices));
+  changed();
+  pump();
+}
+
+void DialQueue::other_came(const std::string& adapter, DeviceAddress device) {
+  slots_.other_came(adapter, device);
+  changed();
+}
+
+void DialQueue::other_went(const std::string& adapter, DeviceAddress device) {
+  slots_.other_went(adapter, device);
+  changed();
+  pump();
+}
+
+// --- looking ---
+
+bool DialQueue::busy(const std::string& adapter) const {
+  return dialling_.contains(adapter) || rests_until(adapter) > executor_.now();
+}
+
+bool DialQueue::awaited(const std::string& adapter) const {
+  return std::ranges::any_of(waiting_, [&](const Waiting* each) { return first_open(*each) == adapter; });
+}
+
+std::optional<DeviceAddress> DialQueue::dialling(const std::string& adapter) const {
+  const auto at = dialling_.find(adapter);
+  return at == dialling_.end() ? std::nullopt : std::optional{at->second};
+}
+
+// As the line of this adapter would go if nothing changed: those that may not be overtaken, then by priority.
+bool DialQueue::goes_before(const Waiting& one, const Waiting& other) {
+  const bool first = one.ticket.overtaken >= kMostOvertaken,
+             second = other.ticket.overtaken >= kMostOvertaken;
+  if (first != second) return first;
+  if (!first && one.terms.priority != other.terms.priority) return one.terms.priority > other.terms.priority;
+  return one.ticket.number < other.ticket.number;
+}
+
+std::vector<DeviceAddress> DialQueue::queued(const std::string& adapter) const {
+  std::vector<const Waiting*> waiting;
+  for (auto* each : waiting_)
+    if (std::ranges::find(each->adapters, adapter) != each->adapters.end()) waiting.push_back(each);
+  std::ranges::sort(waiting, [](const Waiting* a, const Waiting* b) { return goes_before(*a, *b); });
+  std::vector<DeviceAddress> devices;
+  devices.reserve(waiting.size());
+  for (auto* each : waiting) devices.push_back(each->device);
+  return devices;
+}
+
+const DialQueue::Waiting* DialQueue::find(DeviceAddress device) const {
+  for (auto* each : waiting_)
+    if (each->device == device) return each;
+  return nullptr;
+}
+
+std::uint32_t DialQueue::position(DeviceAddress device) const {
+  const auto* self = find(device);
+  if (!self || self->adapters.empty()) return 0;
+  const auto open = first_open(*self);
+  const auto& adapter = open.empty() ? self->adapters.front() : open;
+  const auto goes_first = [&](const Waiting* other) {
+    return goes_before(*other, *self) && std::ranges::find(other->adapters, adapter) != other->adapters.end();
+  };
+  return static_cast<std::uint32_t>(std::ranges::count_if(waiting_, goes_first)) + 1;
+}
+
+std::string DialQueue::lack_of_slots(DeviceAddress device) const {
+  const auto* self = find(device);
+  if (!self || !first_open(*self).empty()) return {};
+  std::string lacks;
+  for (auto& address : self->adapters) {
+    const auto* adapter = usable(address);
+    if (!adapter) continue;
+    lacks += (lacks.empty() ? "" : ", ") + adapter->name + " has 0 of " +
+             std::to_string(slots_.limit(address, executor_.now())) + " slots free";
+  }
+  return lacks;
+}
+
+}  // namespace bleconnd

@@ -1,0 +1,74 @@
+// The links that other programs hold, for the adapters whose slots are limited. BlueZ tells of them only when
+// it is asked, and a rule for all devices would wake us for every advertisement: so they are counted when a
+// dial may depend on it, and those that were found are followed while somebody waits or dials.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "async/scope.hpp"
+#include "procedures/dial_queue.hpp"
+
+namespace bleconnd {
+
+class LinkCensus {
+ public:
+  LinkCensus(Executor& executor, Bluez& bluez, DialQueue& queue)
+      : executor_{executor}, bluez_{bluez}, queue_{queue}, counted_now_{executor} {}
+  LinkCensus(const LinkCensus&) = delete;
+
+  // Somebody waits or dials: what was counted is followed until the last of them has gone.
+  class Interest {
+   public:
+    explicit Interest(LinkCensus& census) : census_{&census} { ++census.interested_; }
+    Interest(Interest&& other) noexcept = default;
+    Interest& operator=(Interest&&) = delete;
+    ~Interest() {
+      if (census_ && --census_->interested_ == 0) census_->forget();
+    }
+
+   private:
+    struct NoDelete {
+      void operator()(LinkCensus*) const {}
+    };
+    std::unique_ptr<LinkCensus, NoDelete> census_;
+  };
+
+  // Counts if one of `adapters` (addresses) has a limit and is not followed yet; nothing otherwise. `device`
+  // is any device at hand: BlueZ is asked for it and for all that are connected.
+  Task<Unit> follow(std::vector<std::string> adapters, DeviceAddress device, std::stop_token stop);
+  // Counts now: the LE links of `adapter` without `device`; 0 if BlueZ does not answer.
+  Task<std::uint32_t> links(std::string adapter, DeviceAddress device, std::stop_token stop);
+
+ private:
+  struct Reading {
+    explicit Reading(LinkCensus& of) : census{of} { ++census.reading_; }
+    Reading(const Reading&) = delete;
+    ~Reading() {
+      --census.reading_;
+      census.counted_now_.notify();
+    }
+    LinkCensus& census;
+  };
+  bool must_count(const std::vector<std::string>& adapters) const;
+  Task<Outcome<std::vector<DeviceState>>> read(DeviceAddress device, std::stop_token stop);
+  void count(const std::vector<DeviceState>& devices);
+  Task<Unit> follow_link(std::string path, std::string adapter, DeviceAddress device);
+  void forget();
+
+  Executor& executor_;
+  Bluez& bluez_;
+  DialQueue& queue_;
+  Notice counted_now_;
+  std::uint32_t interested_ = 0;
+  std::uint32_t reading_ = 0;
+  std::map<std::string, std::uint64_t>
+      counted_;                       // by adapter address: the power epoch that it was counted in
+  std::set<std::string> followed_;    // paths
+  std::unique_ptr<Scope> following_;  // goes first
+};
+
+}  // namespace bleconnd

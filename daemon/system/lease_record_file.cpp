@@ -1,0 +1,107 @@
+// One line a device: AA:BB:CC:DD:EE:FF [{"name":":1.5","uid":1000,"label":"","until":123}, …]; `until` in
+// microseconds of CLOCK_MONOTONIC, where the holder had left the bus. Persistent ones have no name.
+#include "system/lease_record_file.hpp"
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <utility>
+
+#include "core/quota.hpp"
+#include "system/journal.hpp"
+
+namespace bleconnd {
+namespace {
+
+using nlohmann::json;
+constexpr std::size_t kMostText =
+    255;  // of a bus name; a label has 64 bytes, more where it was made printable
+
+std::string file_in(const std::string& directory) {
+  return directory.empty() ? std::string{} : directory + "/leases";
+}
+
+std::int64_t usec(TimePoint when) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(when.time_since_epoch()).count();
+}
+
+json to_json(const KeptLease& lease) {
+  json object{{"uid", lease.uid}, {"label", lease.label}};
+  if (!lease.persistent) object["name"] = lease.name;
+  if (lease.lingers_to) object["until"] = usec(*lease.lingers_to);
+  return object;
+}
+
+std::optional<KeptLease> from_json(const json& object, bool persistent) {
+  KeptLease lease{.persistent = persistent};
+  const auto uid = object.find("uid");
+  const auto text = [&](const char* key, std::string& to) {
+    const auto at = object.find(key);
+    if (at == object.end() || !at->is_string()) return false;
+    to = at->get<std::string>();
+    return to.size() <= kMostText;
+  };
+  if (uid == object.end() || !uid->is_number_unsigned() || !text("label", lease.label)) return {};
+  lease.uid = uid->get<std::uint32_t>();
+  if (persistent) return lease;
+  if (!text("name", lease.name) || !lease.name.starts_with(':')) return {};
+  const auto until = object.find("until");
+  if (until != object.end() && until->is_number_integer())
+    lease.lingers_to = TimePoint{std::chrono::microseconds{until->get<std::int64_t>()}};
+  return lease;
+}
+
+// False: a line that we did not write.
+bool add(LeaseRecord::Leases& all, const std::map<std::string, std::string>& lines, bool persistent) {
+  bool sound = true;
+  std::size_t count = 0;
+  for (auto& [key, value] : lines) {
+    const auto device = DeviceAddress::parse(key);
+    const auto parsed = json::parse(value, nullptr, false);
+    if (!device || !parsed.is_array()) {
+      sound = false;
+      continue;
+    }
+    for (auto& object : parsed) {
+      auto lease = object.is_object() ? from_json(object, persistent) : std::nullopt;
+      sound = sound && lease;
+      if (lease && ++count <= Quota::kMostOfAll) all[*device].push_back(std::move(*lease));
+    }
+  }
+  return sound;
+}
+
+std::string line_of(const std::vector<KeptLease>& leases, bool persistent) {
+  auto all = json::array();
+  for (auto& lease : leases)
+    if (lease.persistent == persistent) all.push_back(to_json(lease));
+  return all.empty() ? std::string{} : all.dump(-1, ' ', true, json::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::string state_directory() {
+  const char* set = std::getenv("STATE_DIRECTORY");
+  const std::string_view directories{set ? set : ""};
+  return std::string{directories.substr(0, directories.find(':'))};
+}
+
+LeaseRecordFile::LeaseRecordFile(const std::string& runtime, const std::string& state, const std::string& bus,
+                                 const Journal& journal)
+    : journal_{journal},
+      callers_{file_in(runtime), "bleconnd leases 1 " + bus, journal},
+      persistent_{file_in(state), "bleconnd persistent leases 1", journal} {}
+
+LeaseRecord::Leases LeaseRecordFile::former() {
+  Leases all;
+  const bool sound = add(all, persistent_.read(), true) & add(all, callers_.read(), false);
+  if (!sound) journal_.warning("the record of leases is damaged, a part of it is ignored");
+  return all;
+}
+
+void LeaseRecordFile::keep(DeviceAddress device, std::vector<KeptLease> leases) {
+  callers_.put(device.text(), line_of(leases, false));
+  persistent_.put(device.text(), line_of(leases, true));
+}
+
+}  // namespace bleconnd

@@ -1,0 +1,118 @@
+// Appending writes one line at a time, so what a crash cuts off is the last one, which is then no whole line.
+// No fsync: this guards against our own end, and the kernel writes what it has.
+#include "system/line_log.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "system/descriptor.hpp"
+#include "system/journal.hpp"
+
+namespace bleconnd {
+namespace {
+
+// 0 or an errno.
+int write_whole(int file, std::string_view text) {
+  while (!text.empty()) {
+    const auto written = ::write(file, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return 0;
+}
+
+int contents(const std::string& name, std::size_t most, std::string& text) {
+  const Descriptor file{open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+  if (file.get() < 0) return errno;
+  char piece[64 * 1024];
+  while (text.size() <= most) {
+    const auto got = ::read(file.get(), piece, sizeof piece);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return errno;
+    if (got == 0) return 0;
+    text.append(piece, static_cast<std::size_t>(got));
+  }
+  return EFBIG;
+}
+
+}  // namespace
+
+LineLog::LineLog(std::string file, std::string head, const Journal& journal)
+    : file_{std::move(file)}, head_{std::move(head)}, journal_{journal} {}
+
+std::map<std::string, std::string> LineLog::read() {
+  std::string text;
+  if (file_.empty()) return values_;
+  if (const int error = contents(file_, kMostBytes, text)) {
+    if (error != ENOENT) say("cannot be read", error);
+    return values_;
+  }
+  std::string_view rest{text};
+  bool first = true;
+  for (auto end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
+    const auto line = rest.substr(0, end);
+    rest.remove_prefix(end + 1);
+    if (std::exchange(first, false)) {
+      if (line != head_) return values_;  // of another bus, or of another version
+      continue;
+    }
+    const auto space = line.find(' ');
+    const std::string key{line.substr(0, space)};
+    if (space == std::string_view::npos)
+      values_.erase(key);
+    else
+      values_.insert_or_assign(key, std::string{line.substr(space + 1)});
+  }
+  return values_;
+}
+
+void LineLog::put(const std::string& key, const std::string& value) {
+  if (value.empty() && values_.erase(key) == 0) return;
+  if (!value.empty()) values_.insert_or_assign(key, value);
+  if (file_.empty()) return;
+  const bool whole = whole_ && lines_ < 2 * values_.size() + kSpareLines;
+  const bool written = whole ? append(value.empty() ? key + "\n" : key + " " + value + "\n") : rewrite();
+  if (written && std::exchange(failing_, false)) journal_.info("{} is written again", file_);
+}
+
+bool LineLog::append(std::string_view text) {
+  ++lines_;
+  const Descriptor file{open(file_.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_APPEND)};
+  const int error = file.get() < 0 ? errno : write_whole(file.get(), text);
+  if (error == 0) return true;
+  if (file.get() < 0) return rewrite();  // somebody took it away
+  say("cannot be written", error);
+  whole_ = false;  // a torn line may be its end: the next change writes all of it anew
+  return false;
+}
+
+bool LineLog::rewrite() {
+  std::string text = head_ + "\n";
+  for (auto& [key, value] : values_) text += key + " " + value + "\n";
+  const auto temporary = file_ + ".new";
+  const Descriptor file{
+      open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR)};
+  int error = file.get() < 0 ? errno : write_whole(file.get(), text);
+  if (error == 0 && rename(temporary.c_str(), file_.c_str()) < 0) error = errno;
+  if (error != 0) {
+    whole_ = false;
+    say("cannot be written", error);
+    return false;
+  }
+  whole_ = true;
+  lines_ = values_.size();
+  return true;
+}
+
+void LineLog::say(const char* what, int error) {
+  if (!std::exchange(failing_, true)) journal_.warning("{} {}: {}", file_, what, std::strerror(error));
+}
+
+}  // namespace bleconnd

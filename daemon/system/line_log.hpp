@@ -1,0 +1,41 @@
+// A file of lines that is appended to, one JSON object a line, the last one of each key counts: what changes
+// often and must outlive a crash of this process, at the same cost however much there is. Rewritten as a
+// whole when most of its lines are of the past.
+#pragma once
+#include <cstddef>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace bleconnd {
+
+class Journal;
+
+class LineLog {
+ public:
+  static constexpr std::size_t kMostBytes = 4 * 1024 * 1024;  // read back; 8,192 leases have below 2 MiB
+  static constexpr std::size_t kSpareLines = 256;
+
+  // `file` empty: nothing is kept. `head`: the first line, which has to be the same for the rest to count.
+  LineLog(std::string file, std::string head, const Journal& journal);
+
+  // What is there, by key: "key value" lines. Once, before put().
+  std::map<std::string, std::string> read();
+  // Appends; an empty value removes the key. Keys hold no space, values no line break.
+  void put(const std::string& key, const std::string& value);
+
+ private:
+  bool rewrite();
+  bool append(std::string_view text);  // to the file that rewrite() made
+  void say(const char* what, int error);
+
+  std::string file_;
+  std::string head_;
+  const Journal& journal_;
+  std::map<std::string, std::string> values_;
+  std::size_t lines_ = 0;
+  bool whole_ = false;  // what is in the file is what we wrote
+  bool failing_ = false;
+};
+
+}  // namespace bleconnd

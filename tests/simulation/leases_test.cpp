@@ -1,0 +1,211 @@
+// Leases beyond one call and one life of the daemon.
+#include "stage.hpp"
+
+namespace bleconnd::simulation {
+namespace {
+
+EstablishOptions persistent() {
+  EstablishOptions options;
+  options.lifetime = Lifetime::persistent;
+  return options;
+}
+
+struct Lit : Stage {
+  Lit() { bluetoothd.hears(kFirst, kLamp); }
+  ~Lit() override { run_until_answered(release(kAlice, kLamp)); }
+};
+
+TEST(PersistentLease, KeepsTheLinkWithoutItsCaller) {
+  Lit stage;
+  stage.set_linger(0s);
+  EXPECT_EQ(stage.connect(kAlice, kLamp, persistent()), "ok hci0");
+  stage.leave(kAlice);
+  stage.run_for(100s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0 shared");
+}
+
+TEST(PersistentLease, StaysWhenTheLinkEndsButDialsNothing) {
+  Lit stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp, persistent()), "ok hci0");
+  stage.bluetoothd.drop_link(kLamp);
+  stage.run_for(60s);
+  EXPECT_EQ(stage.stage(kLamp), "disconnected") << "the session is there";
+  EXPECT_EQ(stage.count("Connect"), 1U);
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0");
+  stage.leave(kBob);
+  stage.run_for(60s);
+  EXPECT_EQ(stage.stage(kLamp), "connected") << "the lease holds the next link, too";
+}
+
+TEST(PersistentLease, GoesOnWithTheAttemptWhenItsCallerLeaves) {
+  Lit stage;
+  stage.set_linger(0s);
+  stage.bluetoothd.peer(kLamp).link_time = 2s;
+  stage.establish(kAlice, kLamp, persistent());
+  stage.run_for(1s);
+  stage.leave(kAlice);
+  stage.run_for(10s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+}
+
+TEST(PersistentLease, ThatACallMadeGoesWithItsRefusal) {
+  Lit stage;
+  stage.bluetoothd.hears_no_more(kFirst, kLamp);
+  auto options = persistent();
+  options.terms.attempt_timeout = 2s;
+  options.terms.max_attempts = 1;
+  EXPECT_EQ(stage.connect(kAlice, kLamp, options), "NotFound not-seen");
+  stage.run_for(1s);
+  EXPECT_EQ(stage.stage(kLamp), "");
+  EXPECT_TRUE(stage.leases.kept.empty());
+}
+
+TEST(PersistentLease, ThatWasThereBeforeOutlivesARefusedCall) {
+  Lit stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp, persistent()), "ok hci0");
+  stage.bluetoothd.hears_no_more(kFirst, kLamp);
+  stage.bluetoothd.drop_link(kLamp);
+  stage.run_for(60s);
+  auto options = persistent();
+  options.terms.attempt_timeout = 2s;
+  options.terms.max_attempts = 1;
+  EXPECT_EQ(stage.connect(kAlice, kLamp, options), "NotFound not-seen");
+  EXPECT_EQ(stage.stage(kLamp), "disconnected");
+}
+
+TEST(PersistentLease, SurvivesTheDaemonAndABootWithoutALink) {
+  Lit stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp, persistent()), "ok hci0");
+  stage.leave(kAlice);
+  stage.crash_daemon();
+  stage.start_daemon();
+  stage.run_for(2s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+  stage.crash_daemon();
+  stage.bluetoothd.kill();
+  stage.start_daemon();
+  stage.run_for(30s);
+  EXPECT_EQ(stage.stage(kLamp), "disconnected");
+  stage.bluetoothd.start();
+  stage.run_for(30s);
+  EXPECT_EQ(stage.count("Connect"), 1U) << "only maintained leases dial";
+}
+
+TEST(Restored, LeaseOfAClientThatIsThereHoldsItsLink) {
+  Lit stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.crash_daemon();
+  stage.run_for(1s);
+  stage.start_daemon();
+  stage.run_for(1s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+  EXPECT_EQ(stage.daemon().radio.queue.slots().used(kFirst), 1U);
+  stage.run_for(100s);
+  EXPECT_EQ(stage.count("Connect"), 1U);
+  EXPECT_EQ(stage.count("Disconnect"), 0U);
+}
+
+TEST(Restored, LeaseOfAClientThatLeftMeanwhileLingers) {
+  Lit stage;
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0");
+  stage.crash_daemon();
+  stage.leave(kBob);
+  stage.start_daemon();
+  stage.run_for(20s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+  stage.run_for(20s);
+  EXPECT_EQ(stage.stage(kLamp), "");
+  EXPECT_EQ(stage.bluetoothd.links(Program::ours), 0U);
+}
+
+TEST(Restored, LingerGoesOnWhereItWas) {
+  Lit stage;
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0");
+  stage.leave(kBob);
+  stage.run_for(20s);
+  stage.crash_daemon();
+  stage.start_daemon();
+  stage.run_for(5s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+  stage.run_for(10s);
+  EXPECT_EQ(stage.stage(kLamp), "");
+}
+
+TEST(Restored, LeaseEndsWhereTheLinkIsGone) {
+  Lit stage;
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0");
+  stage.crash_daemon();
+  stage.bluetoothd.drop_link(kLamp);
+  stage.start_daemon();
+  stage.run_for(5s);
+  EXPECT_EQ(stage.stage(kLamp), "");
+  EXPECT_EQ(stage.count("Connect"), 1U);
+  EXPECT_TRUE(stage.leases.kept.empty());
+}
+
+TEST(Restored, AttemptThatTheCrashEndedIsNotMadeAgain) {
+  Lit stage;
+  stage.bluetoothd.peer(kLamp).link_time = 5s;
+  stage.establish(kBob, kLamp);
+  stage.run_for(2s);
+  stage.crash_daemon();
+  EXPECT_TRUE(stage.leases.kept.empty()) << "its caller is told by the bus that we have gone";
+  stage.start_daemon();
+  stage.run_for(1s);
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0");
+}
+
+TEST(Restored, ACallBeforeTheLinkIsFoundSharesIt) {
+  Lit stage;
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0");
+  stage.crash_daemon();
+  stage.start_daemon();
+  EXPECT_THAT(stage.connect(kAlice, kLamp), HasSubstr("ok hci0"));
+  EXPECT_EQ(stage.count("Connect"), 1U);
+}
+
+TEST(Restored, OrderlyEndKeepsLinkAndLease) {
+  Lit stage;
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0");
+  stage.stop_daemon();
+  stage.crash_daemon();
+  stage.start_daemon();
+  stage.run_for(2s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+}
+
+TEST(Joining, FiftyCallersOfOneDeviceAreOneDial) {
+  Lit stage;
+  std::vector<CallHandle> calls;
+  for (int i = 0; i < 50; ++i) calls.push_back(stage.establish(":2." + std::to_string(i), kLamp));
+  for (auto& call : calls) stage.run_until_answered(call);
+  for (auto& call : calls) EXPECT_TRUE(call->ok());
+  EXPECT_EQ(stage.count("Connect"), 1U);
+}
+
+TEST(Quotas, OfPersistentLeasesOneUserCannotTakeAnothers) {
+  Lit stage;
+  stage.uids = {{kBob, 1001}, {":7.1", 0}};
+  for (int i = 0; i < 64; ++i) {
+    const auto text =
+        std::string{"BB:00:00:00:00:"} + "0123456789ABCDEF"[i / 16] + "0123456789ABCDEF"[i % 16];
+    auto options = persistent();
+    options.wait = false;
+    options.timeout = 0s;
+    stage.establish(kAlice, text, options);
+  }
+  stage.run_for(1s);
+  EXPECT_EQ(stage.connect(kAlice, kLamp, persistent()), "LimitsExceeded busy");
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0") << "an ordinary lease is another matter";
+  EXPECT_EQ(stage.connect(kBob, kLamp, persistent()), "ok hci0 shared");
+  for (int i = 0; i < 64; ++i) {
+    const auto text =
+        std::string{"BB:00:00:00:00:"} + "0123456789ABCDEF"[i / 16] + "0123456789ABCDEF"[i % 16];
+    stage.release(kAlice, text);
+  }
+  stage.run_until_answered(stage.release(kBob, kLamp));
+}
+
+}  // namespace
+}  // namespace bleconnd::simulation

@@ -1,0 +1,181 @@
+// One dial at a time on an adapter: whose turn it is, and who does not stand in the way.
+#include "stage.hpp"
+
+namespace bleconnd::simulation {
+namespace {
+
+std::string device(int number) {
+  return "AA:00:00:00:00:" + std::to_string(number);
+}
+
+EstablishOptions with_priority(Priority priority) {
+  EstablishOptions options;
+  options.terms.priority = priority;
+  return options;
+}
+
+// Devices that are heard, known to BlueZ, and slow to connect: a second each.
+struct Slow : Stage {
+  explicit Slow(int devices = 12) {
+    for (int i = 10; i < 10 + devices; ++i) {
+      bluetoothd.hears(kFirst, device(i));
+      bluetoothd.peer(device(i)).link_time = 1s;
+      keep_object(device(i)).rssi = -60;
+    }
+  }
+  std::vector<std::string> dialled() const {
+    std::vector<std::string> order;
+    for (auto& line : effects("Connect ")) order.push_back(line.substr(line.size() - 2));
+    return order;
+  }
+};
+
+TEST(Queue, FirstComeFirstServed) {
+  Slow stage;
+  for (int i : {13, 11, 12}) stage.establish(kAlice, device(i));
+  stage.run_for(10s);
+  EXPECT_THAT(stage.dialled(), ElementsAre("13", "11", "12"));
+}
+
+TEST(Queue, HighPriorityGoesFirstLowLast) {
+  Slow stage;
+  stage.establish(kAlice, device(10));
+  stage.run_for(100ms);
+  stage.establish(kAlice, device(11), with_priority(Priority::low));
+  stage.establish(kAlice, device(12));
+  stage.establish(kBob, device(13), with_priority(Priority::high));
+  stage.establish(kBob, device(14), with_priority(Priority::high));
+  stage.run_for(10s);
+  EXPECT_THAT(stage.dialled(), ElementsAre("10", "13", "14", "12", "11"));
+}
+
+TEST(Queue, WhoJoinsWithAHigherPriorityRaisesTheRun) {
+  Slow stage;
+  stage.establish(kAlice, device(10));
+  stage.run_for(100ms);
+  stage.establish(kAlice, device(11), with_priority(Priority::low));
+  stage.establish(kAlice, device(12));
+  stage.run_for(100ms);
+  stage.establish(kBob, device(11), with_priority(Priority::high));
+  stage.run_for(10s);
+  EXPECT_THAT(stage.dialled(), ElementsAre("10", "11", "12"));
+}
+
+TEST(Queue, AnOldLowRequestIsServedAfterEightLaterOnes) {
+  Slow stage{30};
+  stage.establish(kAlice, device(10));
+  stage.run_for(100ms);
+  auto low = stage.establish(kAlice, device(11), with_priority(Priority::low));
+  for (int i = 12; i < 36; ++i) stage.establish(kBob, device(i), with_priority(Priority::high));
+  stage.run_until_answered(low);
+  const auto order = stage.dialled();
+  EXPECT_EQ(std::ranges::find(order, "11") - order.begin(), 9) << "the first, eight later ones, then it";
+}
+
+TEST(Queue, PositionIsVisible) {
+  Slow stage;
+  stage.establish(kAlice, device(10));
+  for (int i : {11, 12, 13}) stage.establish(kAlice, device(i));
+  stage.run_for(100ms);
+  auto& queue = stage.daemon().radio.queue;
+  EXPECT_EQ(queue.position(*DeviceAddress::parse(device(10))), 0U) << "it is dialled";
+  EXPECT_EQ(queue.position(*DeviceAddress::parse(device(11))), 1U);
+  EXPECT_EQ(queue.position(*DeviceAddress::parse(device(13))), 3U);
+  EXPECT_EQ(queue.queued(kFirst).size(), 3U);
+  EXPECT_EQ(queue.dialling(kFirst)->text(), device(10));
+  EXPECT_EQ(stage.stage(device(12)), "queued");
+}
+
+TEST(Queue, ACallerThatLeavesLeavesTheLine) {
+  Slow stage;
+  stage.set_linger(0s);
+  stage.establish(kAlice, device(10));
+  stage.establish(kBob, device(11));
+  stage.establish(kAlice, device(12));
+  stage.run_for(200ms);
+  stage.leave(kBob);
+  stage.run_for(10s);
+  EXPECT_THAT(stage.dialled(), ElementsAre("10", "12"));
+}
+
+TEST(Queue, ADeadTargetHoldsTheOthersNoLongerThanItsAttemptTimeout) {
+  Slow stage;
+  stage.bluetoothd.peer(device(10)).manner.completes = false;  // it is heard, and never answers
+  auto dead = stage.establish(kAlice, device(10), with_attempts(5s, 1));
+  stage.run_for(100ms);
+  auto live = stage.establish(kBob, device(11));
+  stage.run_until_answered(live);
+  EXPECT_EQ(live->text(), "ok hci0");
+  EXPECT_LT(stage.seconds(live), 5 + 2);
+  EXPECT_THAT(stage.effects("Connect hci0/11"), ElementsAre(HasSubstr("5.0 Connect")));
+  stage.run_until_answered(dead);
+}
+
+TEST(Queue, ATargetThatIsNotHeardWaitsOutsideAndDialsWithinATenthOfASecondOfItsReport) {
+  Slow stage;
+  auto absent = stage.establish(kAlice, kLamp);
+  stage.run_for(2s);
+  for (int i : {10, 11, 12}) stage.establish(kBob, device(i));
+  stage.run_for(8s);
+  EXPECT_THAT(stage.dialled(), ElementsAre("10", "11", "12"));
+  stage.bluetoothd.peer(kLamp).interval = 10ms;
+  stage.begin();
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.world.run_until([&] { return stage.count("Connect") > 0; }, 5s);
+  EXPECT_EQ(stage.effects("Connect hci0/01"), std::vector<std::string>{"0.0 Connect hci0/01"});
+  stage.run_until_answered(absent);
+  EXPECT_EQ(absent->text(), "ok hci0");
+}
+
+TEST(Queue, DialsInARowLetThoseWhoListenHaveTheRadioNowAndThen) {
+  Slow stage{40};
+  auto listens = stage.establish(kAlice, kLamp, with_attempts(100s));
+  stage.run_for(500ms);
+  for (int i = 10; i < 50; ++i) stage.establish(kBob, device(i));
+  stage.run_for(2s);
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.run_until_answered(listens);
+  EXPECT_EQ(listens->text(), "ok hci0");
+  EXPECT_LT(stage.dialled().size(), 12U) << "it was heard in the first rest";
+}
+
+TEST(Queue, WhoWaitsForATurnAtTheDeadlineIsToldSo) {
+  Slow stage;
+  stage.bluetoothd.peer(device(10)).manner.completes = false;
+  stage.establish(kAlice, device(10), with_attempts(20s, 1));
+  stage.run_for(100ms);
+  EXPECT_EQ(stage.connect(kBob, device(11), with_timeout(5s)), "Timeout adapter-busy");
+}
+
+TEST(Queue, TwoAdaptersDialAtTheSameTime) {
+  Slow stage;
+  stage.add_second_adapter();
+  stage.bluetoothd.hears(kSecond, kLamp);
+  stage.keep_object(kLamp, kSecond).rssi = -60;
+  stage.establish(kAlice, device(10));
+  auto other = stage.establish(kBob, kLamp);
+  stage.run_for(100ms);
+  EXPECT_EQ(stage.bluetoothd.dials(Program::ours), 2U);
+  stage.run_until_answered(other);
+}
+
+TEST(Queue, ATurnOnAnAdapterThatGoesIsLookedForElsewhere) {
+  Slow stage;
+  stage.add_second_adapter();
+  for (auto& adapter : {kFirst, kSecond}) stage.bluetoothd.hears(adapter, kLamp);
+  for (auto& adapter : {kFirst, kSecond})
+    stage.keep_object(kLamp, adapter).rssi = adapter == kFirst ? -40 : -80;
+  stage.bluetoothd.peer(device(10)).manner.completes = false;
+  stage.establish(kAlice, device(10));
+  stage.run_for(100ms);
+  auto call = stage.establish(kBob, kLamp);
+  stage.run_for(100ms);
+  EXPECT_EQ(stage.stage(kLamp), "queued");
+  stage.bluetoothd.unplug(kFirst);
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "ok hci1");
+  EXPECT_THAT(stage.effects("attempt 2"), IsEmpty());
+}
+
+}  // namespace
+}  // namespace bleconnd::simulation

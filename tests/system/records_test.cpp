@@ -1,0 +1,178 @@
+// What the daemon keeps for its next life: leases and learned limits, and damaged files of them.
+// Each record is one life.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "captured_stderr.hpp"
+#include "system/journal.hpp"
+#include "system/lease_record_file.hpp"
+#include "system/line_log.hpp"
+#include "system/slot_record_file.hpp"
+#include "temporary_directory.hpp"
+
+namespace bleconnd {
+namespace {
+
+using namespace std::chrono_literals;
+using integration::TemporaryDirectory;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+const auto kLamp = *DeviceAddress::parse("AA:BB:CC:DD:EE:FF");
+const auto kLock = *DeviceAddress::parse("AA:BB:CC:DD:EE:01");
+
+std::string contents(const std::string& file) {
+  std::ifstream stream{file};
+  return {std::istreambuf_iterator<char>{stream}, {}};
+}
+
+struct Folders {
+  TemporaryDirectory runtime, state;
+  Journal journal;
+  LeaseRecordFile life(const std::string& bus = "bus1") {
+    return {runtime.path().string(), state.path().string(), bus, journal};
+  }
+  std::string callers() const { return runtime.path().string() + "/leases"; }
+};
+
+TEST(LeaseRecordFile, GivesBackWhatAFormerLifeKept) {
+  Folders folders;
+  const std::vector<KeptLease> lamp{{.name = ":1.5", .uid = 1000, .label = "kitch\xC3\xA9n \"1\""},
+                                    {.name = ":1.6", .uid = 0, .lingers_to = TimePoint{123456us}}};
+  const std::vector<KeptLease> lock{{.persistent = true, .uid = 1001, .label = "hub"}};
+  folders.life().keep(kLamp, lamp);
+  auto second = folders.life();
+  EXPECT_EQ(second.former().at(kLamp), lamp);
+  second.keep(kLock, lock);
+  auto third = folders.life();
+  const auto former = third.former();
+  EXPECT_EQ(former.at(kLamp), lamp);
+  EXPECT_EQ(former.at(kLock), lock);
+  third.keep(kLamp, {});
+  EXPECT_EQ(folders.life().former().size(), 1U);
+  struct stat file {};
+  ASSERT_EQ(stat(folders.callers().c_str(), &file), 0);
+  EXPECT_EQ(file.st_mode & 0777, 0600U);
+}
+
+TEST(LeaseRecordFile, OnAnotherBusOnlyPersistentOnesCount) {
+  Folders folders;
+  folders.life().keep(kLamp, {{.persistent = true, .uid = 1001}, {.name = ":1.5", .uid = 1000}});
+  const auto former = folders.life("bus2").former();
+  ASSERT_EQ(former.at(kLamp).size(), 1U);
+  EXPECT_TRUE(former.at(kLamp).front().persistent);
+}
+
+TEST(LeaseRecordFile, DamageLosesNoMoreThanItsLine) {
+  const struct {
+    const char* text;
+    std::size_t devices;
+    bool said;
+  } cases[] = {
+      {"", 0, false},
+      {"something else\n", 0, false},
+      {"bleconnd leases 1 bus1\n", 0, false},
+      {"bleconnd leases 1 bus1\nAA:BB:CC:DD:EE:FF [{\"label\":\"\",\"name\":\":1.5\",\"uid\":1}]\n", 1,
+       false},
+      {"bleconnd leases 1 bus1\nAA:BB:CC:DD:EE:FF [{\"label\":\"\",\"name\":\":1.5\",\"uid\":1}]", 0, false},
+      {"bleconnd leases 1 bus1\nAA:BB:CC:DD:EE:FF [{\"label\":\"\",\"name\":\":1.5\",\"uid\":1}]\n"
+       "AA:BB:CC:DD:EE:01 [{\n",
+       1, true},
+      {"bleconnd leases 1 bus1\n../../etc [{\"label\":\"\",\"name\":\":1.5\",\"uid\":1}]\n", 0, true},
+      {"bleconnd leases 1 bus1\nAA:BB:CC:DD:EE:FF [{\"label\":\"\",\"name\":\"org.a\",\"uid\":1}]\n", 0,
+       true},
+      {"bleconnd leases 1 bus1\nAA:BB:CC:DD:EE:FF [{\"label\":\"\",\"name\":\":1.5\",\"uid\":-1}]\n", 0,
+       true},
+      {"bleconnd leases 1 bus1\nAA:BB:CC:DD:EE:FF 7\n", 0, true},
+  };
+  for (auto& each : cases) {
+    Folders folders;
+    (void)folders.runtime.write("leases", each.text);
+    Captured captured;
+    EXPECT_EQ(folders.life().former().size(), each.devices) << each.text;
+    const auto said = captured.text();
+    EXPECT_EQ(!said.empty(), each.said) << each.text << said;
+  }
+}
+
+TEST(LeaseRecordFile, WithoutFoldersNothingIsKept) {
+  const Journal journal;
+  Captured captured;
+  LeaseRecordFile{"", "", "bus1", journal}.keep(kLamp, {{.name = ":1.5", .uid = 1000}});
+  EXPECT_THAT((LeaseRecordFile{"", "", "bus1", journal}.former()), IsEmpty());
+  EXPECT_THAT(captured.text(), IsEmpty());
+}
+
+TEST(LineLog, GrowsByALineAndIsRewrittenWhenMostOfItIsPast) {
+  TemporaryDirectory folder;
+  const auto file = folder.path().string() + "/log";
+  const Journal journal;
+  LineLog log{file, "head", journal};
+  std::size_t longest = 0;
+  for (int i = 0; i < 2000; ++i) {
+    log.put("key", std::to_string(i));
+    const auto text = contents(file);
+    longest = std::max(longest, static_cast<std::size_t>(std::ranges::count(text, '\n')));
+  }
+  EXPECT_LE(longest, LineLog::kSpareLines + 4);
+  log.put("other", "1");
+  log.put("other", "");
+  LineLog next{file, "head", journal};
+  EXPECT_EQ(next.read(), (std::map<std::string, std::string>{{"key", "1999"}}));
+}
+
+TEST(LineLog, IsWrittenAnewWhereItsFileWasTakenAway) {
+  TemporaryDirectory folder;
+  const auto file = folder.path().string() + "/log";
+  const Journal journal;
+  LineLog log{file, "head", journal};
+  log.put("a", "1");
+  ASSERT_EQ(std::remove(file.c_str()), 0);
+  log.put("b", "2");
+  EXPECT_EQ(contents(file), "head\na 1\nb 2\n");
+}
+
+TEST(LineLog, SaysOnceThatItCannotWriteAndThatItCanAgain) {
+  TemporaryDirectory folder;
+  const auto inner = folder.path().string() + "/not-there";
+  const Journal journal;
+  LineLog log{inner + "/log", "head", journal};
+  Captured captured;
+  log.put("a", "1");
+  log.put("a", "2");
+  mkdir(inner.c_str(), 0700);
+  log.put("a", "3");
+  const auto said = captured.text();
+  EXPECT_THAT(said, HasSubstr("cannot be written: No such file or directory"));
+  EXPECT_EQ(std::ranges::count(said, '\n'), 2) << said;
+  EXPECT_EQ(contents(inner + "/log"), "head\na 3\n");
+}
+
+TEST(SlotRecordFile, GivesBackLimitAndAge) {
+  TemporaryDirectory folder;
+  const Journal journal;
+  Captured captured;
+  SlotRecordFile{folder.path().string(), journal}.learned("00:11:22:33:44:55", 5);
+  const auto former = SlotRecordFile{folder.path().string(), journal}.former();
+  EXPECT_EQ(former.at("00:11:22:33:44:55").limit, 5U);
+  EXPECT_LT(former.at("00:11:22:33:44:55").age, 60s);
+  EXPECT_THAT(captured.text(), HasSubstr("no more than 5 links"));
+}
+
+TEST(SlotRecordFile, IgnoresWhatItDidNotWrite) {
+  TemporaryDirectory folder;
+  const Journal journal;
+  (void)folder.write("slots",
+                     "bleconnd slots 1\n00:11:22:33:44:55 5\n00:11:22:33:44:56 x 1\nhci0 5 1\n"
+                     "00:11:22:33:44:57 7 99999999999\n00:11:22:33:44:58 5 1 2\n");
+  const auto former = SlotRecordFile{folder.path().string(), journal}.former();
+  ASSERT_EQ(former.size(), 1U);
+  EXPECT_EQ(former.at("00:11:22:33:44:57").age, 0s) << "learned in the future: as if learned now";
+}
+
+}  // namespace
+}  // namespace bleconnd
