@@ -88,11 +88,12 @@ void Bluetoothd::start_discovery(const std::string& path, Program by, Reply<Unit
 
 void Bluetoothd::stop_discovery(const std::string& path, Program by, Reply<Unit> reply) {
   auto* on = at(path);
-  if (auto& script = faults["StopDiscovery"]; on && !script.empty() && script.front().orphans) {
+  const bool ours = by == Program::ours;  // what another program leaves behind is its own
+  if (auto& script = faults["StopDiscovery"]; ours && on && !script.empty() && script.front().orphans) {
     on->scans_for_nobody = on->discovering.erase(by) > 0 && on->discovering.empty();
     if (!on->scans_for_nobody) script.pop_front();
   }
-  if (scripted("StopDiscovery", reply)) return;
+  if (ours && scripted("StopDiscovery", reply)) return;
   if (!on) return unknown_object(reply, "org.bluez.Adapter1", "StopDiscovery");
   if (!on->powered) return fail(reply, "org.bluez.Error.NotReady", "Resource Not Ready");
   if (on->discovering.erase(by) == 0) return fail(reply, "org.bluez.Error.Failed", "No discovery started");

@@ -92,7 +92,8 @@ void Chaos::check_call(const Call& call) {
   if (timeout > 0s && *call.answered - call.asked > timeout + 50ms) scene_.complain("a deadline was missed");
   if (faults_ || call.ok()) return;
   const auto text = call.text();
-  const bool no_slot = limited_ && text == "OutOfConnectionSlots no-slot";
+  // Waiting for a slot can use up all of a deadline, or what a dial would have needed of it.
+  const bool no_slot = limited_ && (text == "OutOfConnectionSlots no-slot" || text.starts_with("Timeout"));
   const bool may_be = text.starts_with("Cancelled") || text.starts_with("Busy") || no_slot;
   if (!may_be) scene_.complain("without any fault: " + text + " " + call.message());
 }
