@@ -166,12 +166,6 @@ std::vector<const DeviceSession*> Connections::sessions() const {
   return all;
 }
 
-std::uint32_t Connections::links_up() const {
-  std::uint32_t up = 0;
-  for (auto& [address, session] : sessions_) up += session->connected() ? 1 : 0;
-  return up;
-}
-
 const DeviceSession* Connections::find(DeviceAddress address) const {
   const auto at = sessions_.find(address);
   return at == sessions_.end() ? nullptr : at->second.get();
@@ -190,11 +184,7 @@ void Connections::restore(const std::set<std::string>& on_bus) {
       lease.hold = quota_.hold(each.uid, each.persistent ? Quota::Kind::persistent : Quota::Kind::ordinary);
       leases.push_back(std::move(lease));
     }
-    if (leases.empty()) {
-      radio_.leases.keep(address, {});
-    } else {
-      session(address)->restore(std::move(leases));
-    }
+    session(address)->restore(std::move(leases));  // also without any: then its link is dropped
   }
   for (auto& [adapter, learned] : radio_.slots.former())
     radio_.queue.restore(adapter, learned.limit, radio_.now() - learned.age);

@@ -52,7 +52,6 @@ class Connections {
   std::vector<const DeviceSession*> sessions() const;  // by address
   const DeviceSession* find(DeviceAddress address) const;
   const Quota& quota() const { return quota_; }
-  std::uint32_t links_up() const;
 
   // Ends dials, discovery, waits, and the links that nobody on the bus leases; done when all have ended or
   // after `patience`.

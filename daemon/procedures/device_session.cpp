@@ -42,7 +42,7 @@ DeviceSession::DeviceSession(Radio& radio, DeviceAddress address, SessionEvents&
 
 Task<Unit> DeviceSession::live() {
   events_.appeared(*this);
-  while (link_ || wanted()) {
+  while (link_ || wanted() || restored_) {
     if (link_) {
       co_await hold();
     } else if (restored_ || wants_a_dial()) {
@@ -83,7 +83,8 @@ bool DeviceSession::is_ending() const {
 // Whoever changes what is wanted calls this.
 void DeviceSession::reconsider() {
   if (running_ && !restored_ && !wants_a_dial()) stop_run_.request_stop();
-  if (running_ && !wanted()) stop_run_.request_stop();
+  // A link of a former life is looked for though its leases have ended: it has to be dropped.
+  if (running_ && !wanted() && (!restored_ || shutting_down_)) stop_run_.request_stop();
   if (run_goes_on()) terms_ = terms_of_waiting();
   changed_.notify();
 }

@@ -74,7 +74,8 @@ class DeviceSession : private Progress {
   // answered with a refusal leaves no lease that it made.
   std::variant<std::unique_ptr<Waiting>, Refusal> join(const Caller& caller, const EstablishOptions& options,
                                                        Quota& quota);
-  // Leases that a former life of the daemon kept: live() looks for the link that they are about.
+  // Leases that a former life of the daemon kept: live() looks for the link that they are about, and drops it
+  // where none is left.
   void restore(std::vector<Lease> leases);
   Task<Answer<Established>> wait(std::unique_ptr<Waiting> waiting);
   // What a caller that does not wait is answered.

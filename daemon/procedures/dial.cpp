@@ -278,21 +278,11 @@ Task<Failure> explain_removal(Radio& radio, DeviceAddress device, const Terms& t
   co_return heard.failure();  // the object went with its adapter or bluetoothd
 }
 
-// An adapter that takes a dial, however it ends, has a slot for it.
-bool says_nothing_of_slots(const Outcome<Dialled>& dialled) {
-  if (dialled.ok()) return false;
-  switch (dialled.failure().cause) {
-    case Cause::adapter_off:
-    case Cause::stack_down:
-    case Cause::cancelled:
-    case Cause::in_progress:
-    case Cause::adapter_busy:
-    case Cause::object_gone:
-    case Cause::slot_refused:
-      return true;
-    default:
-      return false;
-  }
+// The controller took the dial: it has a slot for it. A refusal can come late on a slow host, so a removal
+// says nothing.
+bool has_a_slot(const Outcome<Dialled>& dialled) {
+  return dialled.ok() || dialled.failed_by(Cause::link_lost) ||
+         dialled.failed_by(Cause::dial_timeout_heard) || dialled.failed_by(Cause::dial_timeout_unheard);
 }
 
 // Pair or Connect, and why its object went.
@@ -315,8 +305,7 @@ Task<Outcome<Dialled>> dial_once(Radio& radio, DeviceWatch& watch, Route route, 
     const bool goes = full && co_await attempt.object_goes(stop);
     if (goes) co_return Cause::removed_at_once;
   }
-  if (!says_nothing_of_slots(dialled) && !(at_once && (aborted || removed)))
-    radio.queue.not_refused(route.adapter_address);
+  if (has_a_slot(dialled)) radio.queue.not_refused(route.adapter_address);
   if (!removed) co_return dialled;
   turn.reset();
   co_return co_await explain_removal(radio, device, terms, stop);

@@ -2,6 +2,7 @@
 #include "procedures/dial_queue.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace bleconnd {
 namespace {
@@ -20,8 +21,11 @@ DialQueue::Waiting::Waiting(DialQueue& owner, DeviceAddress who, const Terms& it
       ticket{its_ticket},
       wake{owner.executor_} {
   queue.arrive(ticket);
-  const auto later = [this](const Waiting* other) { return other->ticket.number > ticket.number; };
-  queue.waiting_.insert(std::ranges::find_if(queue.waiting_, later), this);
+  // Nearly always the last one.
+  auto place = queue.waiting_.end();
+  while (place != queue.waiting_.begin() && (*std::prev(place))->ticket.number > ticket.number) --place;
+  queue.waiting_.insert(place, this);
+  queue.by_device_.insert_or_assign(device, this);
 }
 
 DialQueue::Waiting::~Waiting() {
@@ -31,6 +35,7 @@ DialQueue::Waiting::~Waiting() {
 void DialQueue::leave(Waiting& waiting) {
   waiting.left = true;
   waiting_.remove(&waiting);
+  by_device_.erase(waiting.device);
   if (waiting_.empty()) disarm();
   changed();
 }
@@ -309,9 +314,8 @@ std::vector<DeviceAddress> DialQueue::queued(const std::string& adapter) const {
 }
 
 const DialQueue::Waiting* DialQueue::find(DeviceAddress device) const {
-  for (auto* each : waiting_)
-    if (each->device == device) return each;
-  return nullptr;
+  const auto at = by_device_.find(device);
+  return at == by_device_.end() ? nullptr : at->second;
 }
 
 std::uint32_t DialQueue::position(DeviceAddress device) const {

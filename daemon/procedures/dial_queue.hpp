@@ -179,7 +179,8 @@ class DialQueue {
   std::uint64_t taken_ = 0;
   // Which token stands for a slot: one that was taken again is not freed by the former.
   std::map<std::pair<std::string, DeviceAddress>, std::uint64_t> current_;
-  std::list<Waiting*> waiting_;                       // in the order of arrival
+  std::list<Waiting*> waiting_;  // in the order of arrival
+  std::map<DeviceAddress, Waiting*> by_device_;
   std::map<std::string, DeviceAddress> dialling_;     // by adapter address
   std::map<std::string, std::uint64_t> known_power_;  // power epochs, to see which adapter came up
   std::unique_ptr<Executor::Timer> timer_;

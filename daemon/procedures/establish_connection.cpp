@@ -49,6 +49,8 @@ class Run {
         if (!foreign_) (void)co_await until_link_down(radio_, watch_.get(), unstoppable());
         co_return RunFailure{failure};
       }
+      // No failure, but what a former life's link has come to.
+      if (failure.cause == Cause::not_connected) co_return RunFailure{failure};
       const auto decision = budget_.after(failure.cause, terms_.max_attempts);
       const bool counted = row(failure.cause).counter != Counter::none;
       if (counted) report(failure, decision);

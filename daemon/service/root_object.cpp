@@ -291,7 +291,7 @@ void RootObject::match_adapters() {
 
 void RootObject::announce_connections() {
   status_changed_.notify();
-  const auto now = connections_.links_up();
+  const auto now = static_cast<std::uint32_t>(connected_.size());
   if (now == told_connections_) return;
   told_connections_ = now;
   announce("Connections");
@@ -303,12 +303,8 @@ void RootObject::announce(const char* property) {
 }
 
 std::string RootObject::status() const {
-  std::uint32_t up = 0;
-  std::uint32_t coming = 0;
-  for (const auto* session : connections_.sessions()) {
-    up += session->connected() ? 1 : 0;
-    coming += session->connected() ? 0 : 1;
-  }
+  const auto up = connected_.size();
+  const auto coming = devices_.size() - up;
   std::string status = std::to_string(up) + " connected";
   if (coming > 0) status += ", " + std::to_string(coming) + " connecting";
   if (state_ != "running") return status + "; " + state_;
@@ -331,6 +327,10 @@ void RootObject::changed(DeviceSession& session) {
 void RootObject::stage_changed(DeviceSession& session, const std::string& reason) {
   if (auto device = devices_.find(session.address()); device != devices_.end())
     device->second->stage_changed();
+  if (session.connected())
+    connected_.insert(session.address());
+  else
+    connected_.erase(session.address());
   changed(session);
   tell([&] {
     emitConnectionStateChanged(sdbus::ObjectPath{object_path(session.address())}, session.address().text(),
@@ -379,6 +379,7 @@ void RootObject::gone(DeviceSession& session) {
   if (auto device = devices_.find(session.address()); device != devices_.end())
     device->second->announce_changes();
   devices_.erase(session.address());
+  connected_.erase(session.address());
   announce_connections();
 }
 

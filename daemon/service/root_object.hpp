@@ -91,6 +91,7 @@ class RootObject final
   std::uint32_t told_connections_ = 0;
   Notice status_changed_;
   std::map<DeviceAddress, std::unique_ptr<DeviceObject>> devices_;
+  std::set<DeviceAddress> connected_;        // devices with a link: counted at every change, so kept
   std::set<DeviceAddress> changed_devices_;  // whose properties are told at the end of this turn of the loop
   Notice devices_changed_;
   std::map<std::string, std::unique_ptr<AdapterObject>> adapters_;  // by name

@@ -35,6 +35,7 @@ struct Habits {
   bool success_when_power_goes = true;  // Linux 6.1; 6.12: an error, or no answer at all
   bool error_before_removal = false;    // the race of a failed dial of an untrusted device
   bool tells_reason = false;            // 5.83: Device1.Disconnected
+  bool tells_objects_late = false;      // a busy bluetoothd: ServicesResolved before the objects (5.66)
 };
 
 // What bluetoothd and the bus send by themselves.

@@ -12,6 +12,7 @@ constexpr auto kRefusal = 50ms;       // of a controller without a free slot
 constexpr auto kHangUp = 2s;          // DISCONNECT_TIMER
 constexpr auto kAfterAnswer = 100ms;  // Connected=false comes this much behind Disconnect's answer (< 5.79)
 constexpr auto kBonding = 700ms;
+constexpr auto kLateObjects = 20ms;
 constexpr auto kMuteAtt = 30s;
 constexpr auto kMutePairing = 30200ms;
 
@@ -243,7 +244,15 @@ void Bluetoothd::services_are(Object& of) {
   of.gatt = now;
   flush();
   if (!gone.empty()) tell([&](Signals& to) { to.services_removed(of.path, gone); });
-  if (!made.empty()) tell([&](Signals& to) { to.services_added(of.path, made); });
+  if (made.empty()) return;
+  if (!habits.tells_objects_late) return tell([&](Signals& to) { to.services_added(of.path, made); });
+  world_.after(kLateObjects, [this, path = of.path, made] {
+    GattObjects there;
+    if (const auto* still = object(path))
+      for (auto& [name, each] : made)
+        if (still->gatt.contains(name)) there[name] = each;
+    if (!there.empty()) tell([&](Signals& to) { to.services_added(path, there); });
+  });
 }
 
 void Bluetoothd::service_changed(const std::string& address) {

@@ -121,6 +121,13 @@ TEST(Causes, MutePeerHasNoServices) {
   EXPECT_EQ(stage.bluetoothd.links(Program::ours), 0U);
 }
 
+TEST(Causes, ServicesThatAreToldBehindServicesResolvedAreNoFailure) {
+  Stage stage{{.habits = {.tells_objects_late = true}}};
+  stage.bluetoothd.hears(kFirst, kLamp);
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  EXPECT_THAT(stage.effects("attempt"), IsEmpty());
+}
+
 TEST(Causes, ServicesResolvedIsNotBelievedWithoutServices) {
   Stage stage;
   stage.bluetoothd.hears(kFirst, kLamp);

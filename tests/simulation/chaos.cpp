@@ -19,6 +19,7 @@ Scene::Setting Chaos::setting(std::uint64_t seed) {
   habits.success_when_power_goes = dice.chance(50);
   habits.error_before_removal = dice.chance(30);
   habits.tells_reason = dice.chance(50);
+  habits.tells_objects_late = dice.chance(30);
   const Duration longest = dice.chance(50) ? 2ms : 40ms;
   return {.seed = seed, .habits = habits, .latency = {.shortest = 0ms, .longest = longest}};
 }

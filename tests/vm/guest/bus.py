@@ -1,7 +1,7 @@
 # D-Bus for the scenarios: one client per program that is played, and a monitor that writes what passed into the log.
 # Values come back as plain Python: variants are taken off.
 import asyncio
-from collections import namedtuple
+from collections import Counter, namedtuple
 
 from dbus_fast import BusType, Message, MessageFlag, MessageType, Variant
 from dbus_fast.aio import MessageBus
@@ -12,6 +12,21 @@ BLUEZ = "org.bluez"
 BLECONND = "org.bleconnd"
 MANAGER = "org.bleconnd.Manager1"
 DEVICE = "org.bleconnd.Device1"
+ADAPTER = "org.bleconnd.Adapter1"
+OPTION_TYPES = {
+    "timeout": "u",
+    "attempt-timeout": "u",
+    "max-attempts": "u",
+    "adapter": "s",
+    "required-uuids": "as",
+    "pair": "b",
+    "trust": "b",
+    "wait": "b",
+    "label": "s",
+    "use-services-cache": "b",
+    "lifetime": "s",
+    "priority": "s",
+}
 
 Reply = namedtuple("Reply", "error body")
 
@@ -24,6 +39,11 @@ def plain(value):
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return value.hex() if isinstance(value, (bytes, bytearray)) else value
+
+
+def typed(options):
+    """Options of EstablishConnection, as the bus has them."""
+    return {name: Variant(OPTION_TYPES[name], value) for name, value in options.items()}
 
 
 class Client:
@@ -96,7 +116,13 @@ class Monitor:
         self.log = log
         self.names = {}
         self.own = set()  # unique names of the scenarios' clients
-        self.errors = []  # what BlueZ or the daemon refused since this was last cleared
+        self.forget()
+
+    def forget(self):
+        self.errors = []  # what BlueZ or the daemon refused
+        self.connects = []  # paths that Device1.Connect was called on, by anybody
+        self.connecting = {}  # calls of it that are not answered yet: their adapters
+        self.most_connecting = Counter()  # the most of these at a time, by adapter
 
     async def start(self):
         self.connection = await MessageBus(bus_type=BusType.SYSTEM).connect()
@@ -122,6 +148,15 @@ class Monitor:
         answer = message.message_type in (MessageType.METHOD_RETURN, MessageType.ERROR)
         return answer and message.destination in self.own and message.signature in ("v", "a{oa{sa{sv}}}")
 
+    def follow_connects(self, message):
+        if message.message_type is not MessageType.METHOD_CALL:
+            self.connecting.pop((message.destination, message.reply_serial), None)
+        elif (message.interface, message.member) == ("org.bluez.Device1", "Connect"):
+            adapter = message.path.split("/")[3]
+            self.connects.append(message.path)
+            self.connecting[message.sender, message.serial] = adapter
+            self.most_connecting[adapter] = max(self.most_connecting[adapter], list(self.connecting.values()).count(adapter))
+
     def name(self, unique):
         return self.names.get(unique, unique)
 
@@ -132,6 +167,7 @@ class Monitor:
             name, _, owner = message.body
             if not name.startswith(":"):
                 self.names[owner] = name
+        self.follow_connects(message)
         route = f"{self.name(message.sender)} → {self.name(message.destination) or 'all'}"
         if self.is_look(message):
             return True

@@ -7,7 +7,6 @@ import struct
 import time
 
 from pairing import Pairing
-from peripheral import ADVERTISING_INTERVAL
 from vhci import ACL, SUCCESS, Vhci
 
 ATT_CHANNEL, SMP_CHANNEL = 4, 6
@@ -38,6 +37,7 @@ class Controller(Vhci):
         self.slots = slots
         self.connection_interval = 12  # units
         self.peripherals = {}
+        self.next_reports = {}  # by peripheral
         self.links = {}
         self.pairings = {}
         self.next_handle = 0x40
@@ -48,7 +48,8 @@ class Controller(Vhci):
 
     def add(self, peripheral):
         self.peripherals[peripheral.raw_address] = peripheral
-        return peripheral
+        self.next_reports[peripheral] = time.monotonic()
+        peripheral.hearers.append(self)
 
     async def plug(self):
         await super().plug()
@@ -183,7 +184,7 @@ class Controller(Vhci):
         self.connection_complete(NO_CONNECTION, 0, raw_address)
 
     def link_up(self, peripheral):
-        if self.dialling != peripheral.raw_address:
+        if self.dialling != peripheral.raw_address or peripheral.is_linked():
             return
         self.dialling = None
         handle = self.next_handle
@@ -254,12 +255,13 @@ class Controller(Vhci):
                 continue
             now = time.monotonic()
             for peripheral in self.peripherals.values():
-                if not peripheral.advertising or peripheral in self.links.values() or now < peripheral.next_report:
+                due = self.next_reports[peripheral]
+                if not peripheral.advertising or peripheral.is_linked() or now < due:
                     continue
                 if self.only_accepted and peripheral.raw_address not in self.accepted:
                     continue
-                missed = now - peripheral.next_report > ADVERTISING_INTERVAL
-                peripheral.next_report = peripheral.next_event(now)
+                missed = now - due > peripheral.interval
+                self.next_reports[peripheral] = peripheral.next_event(now)
                 if not missed:
                     self.report(peripheral)
 

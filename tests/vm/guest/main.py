@@ -7,6 +7,7 @@ import traceback
 
 # the order of these is the order of the table
 import scenarios_connect  # noqa: F401
+import scenarios_sharing  # noqa: F401
 import scenarios_cache  # noqa: F401
 import scenarios_pairing  # noqa: F401
 import scenarios_faults  # noqa: F401
@@ -42,7 +43,7 @@ async def play(rig, function):
         task.cancel()
     await asyncio.gather(*rig.tasks, return_exceptions=True)
     rig.tasks.clear()
-    rig.monitor.errors.clear()
+    rig.monitor.forget()
     row = row or Row("", time.monotonic() - began, "")
     if problems:
         rig.log("step: FAILED", "; ".join(problems))

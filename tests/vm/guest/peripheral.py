@@ -59,6 +59,7 @@ class Peripheral:
         self.address = address
         self.raw_address = bytes(reversed(bytes.fromhex(address.replace(":", ""))))
         self.name = "Scripted"
+        self.interval = ADVERTISING_INTERVAL
         self.database = gatt_database(services)
         # faults
         self.advertising = True
@@ -71,7 +72,12 @@ class Peripheral:
         self.links = 0
         self.requests = 0  # of ATT
         self.discoveries = 0  # of a service's characteristics: BlueZ asks for them only where it has no copy
-        self.began = self.next_report = time.monotonic()
+        self.began = time.monotonic()
+        self.hearers = []  # controllers
+
+    def is_linked(self):
+        """A device with a link advertises no more, and answers no other dial."""
+        return any(self in controller.links.values() for controller in self.hearers)
 
     def characteristic_path(self, device_path, uuid):
         """Where BlueZ has it: handle of the service, handle of the characteristic's declaration."""
@@ -82,7 +88,7 @@ class Peripheral:
 
     def next_event(self, now):
         """When it advertises next: it does not know who listens."""
-        return self.began + (math.floor((now - self.began) / ADVERTISING_INTERVAL) + 1) * ADVERTISING_INTERVAL
+        return self.began + (math.floor((now - self.began) / self.interval) + 1) * self.interval
 
     def advertising_data(self):
         name = self.name.encode()

@@ -1,6 +1,9 @@
 # What a scenario does and sees: it plugs controllers, plays the daemon's clients, and looks at what BlueZ holds.
 # Every scenario brings its own controllers; daemon and bluetoothd live on from one to the next.
 import asyncio
+import contextlib
+import json
+import sys
 import time
 from collections import namedtuple
 from dataclasses import dataclass, field
@@ -9,19 +12,6 @@ import bus
 from controller import Controller
 from expect import Failed, check, until
 from stack import Stack
-
-OPTION_TYPES = {
-    "timeout": "u",
-    "attempt-timeout": "u",
-    "max-attempts": "u",
-    "adapter": "s",
-    "required-uuids": "as",
-    "pair": "b",
-    "trust": "b",
-    "wait": "b",
-    "label": "s",
-    "use-services-cache": "b",
-}
 
 Row = namedtuple("Row", "text seconds state")
 
@@ -35,6 +25,12 @@ class Answer:
     seconds: float
     device: str = ""
     results: dict = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, reply, seconds):
+        if reply.error:
+            return cls(reply.error.removeprefix("org.bleconnd.Error."), (reply.body or [""])[0], seconds)
+        return cls("", "", seconds, *reply.body)
 
     @property
     def token(self):
@@ -59,6 +55,7 @@ class Rig(Stack):
         self.controllers = []
         self.clients = []
         self.tasks = []
+        self.programs = []
 
     # ---- controllers
 
@@ -87,21 +84,16 @@ class Rig(Stack):
 
     async def establish(self, address, client=None, reply_within=150, **options):
         names = {name.replace("_", "-"): value for name, value in options.items()}
-        typed = {name: bus.Variant(OPTION_TYPES[name], value) for name, value in names.items()}
         self.log("step: EstablishConnection", address, names)
         began = time.monotonic()
         caller = client or self.client
         self.asked = True
         try:
-            reply = await caller.manager("EstablishConnection", "sa{sv}", address, typed, timeout=reply_within)
+            reply = await caller.manager("EstablishConnection", "sa{sv}", address, bus.typed(names), timeout=reply_within)
         except asyncio.TimeoutError:
             raise Failed(f"EstablishConnection was not answered in {reply_within} s") from None
         seconds = time.monotonic() - began
-        if reply.error:
-            message = (reply.body or [""])[0]
-            answer = Answer(reply.error.removeprefix("org.bleconnd.Error."), message, seconds)
-        else:
-            answer = Answer("", "", seconds, reply.body[0], reply.body[1])
+        answer = Answer.of(reply, seconds)
         self.log("step: answered after %.3f s:" % seconds, answer.text(), answer.results)
         return answer
 
@@ -109,6 +101,27 @@ class Rig(Stack):
         task = asyncio.create_task(self.establish(address, **options))
         self.tasks.append(task)
         return task
+
+    async def program(self, member, address, user="root", **options):
+        """The same call by a process of its own, which then stays on the bus; returns it with its reply."""
+        self.log("step: program of", user, "calls", member, address, options)
+        self.asked = self.asked or member == "EstablishConnection"
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "/scenarios/program.py", member, address, json.dumps(options),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, user=user, extra_groups=["bluetooth"])
+        self.programs.append(process)
+        line = await asyncio.wait_for(process.stdout.readline(), 60)
+        check(line, f"the program of {user} that calls {member} ended without an answer")
+        reply = bus.Reply(*json.loads(line))
+        self.log("step: program of", user, "is answered", reply)
+        return process, reply
+
+    async def kill_program(self, process):
+        self.log("step: SIGKILL to a program")
+        self.programs.remove(process)
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
 
     async def release(self, address, client=None):
         """Gives the lease back; returns how many are left, None where there was none."""
@@ -137,6 +150,12 @@ class Rig(Stack):
         """A property of the daemon's device object, None where there is none."""
         path = "/org/bleconnd/dev_" + address.replace(":", "_")
         reply = await self.client.call(bus.BLECONND, path, bus.PROPERTIES, "Get", "ss", bus.DEVICE, name)
+        return None if reply.error else reply.body[0]
+
+    async def our_adapter(self, controller, name):
+        """A property of the daemon's adapter object, None where there is none."""
+        path = f"/org/bleconnd/hci{controller.index}"
+        reply = await self.client.call(bus.BLECONND, path, bus.PROPERTIES, "Get", "ss", bus.ADAPTER, name)
         return None if reply.error else reply.body[0]
 
     async def verified(self, address):
@@ -191,6 +210,8 @@ class Rig(Stack):
 
     async def nothing_left(self):
         """Ends what the scenario holds by releasing it, then looks for whatever should not be there."""
+        while self.programs:
+            await self.kill_program(self.programs[-1])
         for address, _, _, leases, _ in await self.connections():
             for client in [self.client, *self.clients]:
                 if leases and client.connection.connected:

@@ -128,6 +128,11 @@ class Stack:
         await until(lambda: self.daemon.returncode is not None, "the daemon has ended", 15)
         check(self.daemon.returncode == 0, f"the daemon's exit status {self.daemon.returncode}")
 
+    async def kill_daemon(self):
+        self.log("step: SIGKILL to the daemon")
+        self.daemon.kill()
+        await self.daemon.wait()
+
     def open_files(self):
         folder = f"/proc/{self.daemon.pid}/fd"
         return [os.readlink(f"{folder}/{name}") for name in os.listdir(folder)]

@@ -24,8 +24,11 @@ def adapter_address():
     return "00:AA:01:00:00:%02X" % next(numbers)
 
 
-def new_peripheral(controller, **faults):
-    device = controller.add(Peripheral("C0:00:00:00:00:%02X" % next(numbers)))
+def new_peripheral(*controllers, **faults):
+    """A device that all of these hear."""
+    device = Peripheral("C0:00:00:00:00:%02X" % next(numbers))
+    for controller in controllers:
+        controller.add(device)
     for name, value in faults.items():
         setattr(device, name, value)
     return device
