@@ -26,6 +26,7 @@ struct Target {
 
 std::vector<std::string> adapters_of(const std::vector<Route>& routes) {
   std::vector<std::string> adapters;
+  adapters.reserve(routes.size());
   for (auto& route : routes) adapters.push_back(route.adapter_address);
   return adapters;
 }

@@ -94,8 +94,9 @@ LeaseRecordFile::LeaseRecordFile(const std::string& runtime, const std::string& 
 
 LeaseRecord::Leases LeaseRecordFile::former() {
   Leases all;
-  const bool sound = add(all, persistent_.read(), true) & add(all, callers_.read(), false);
-  if (!sound) journal_.warning("the record of leases is damaged, a part of it is ignored");
+  const bool persistent_sound = add(all, persistent_.read(), true);
+  const bool callers_sound = add(all, callers_.read(), false);
+  if (!persistent_sound || !callers_sound) journal_.warning("the record of leases is damaged, a part of it is ignored");
   return all;
 }
 
