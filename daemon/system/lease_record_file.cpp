@@ -96,7 +96,8 @@ LeaseRecord::Leases LeaseRecordFile::former() {
   Leases all;
   const bool persistent_sound = add(all, persistent_.read(), true);
   const bool callers_sound = add(all, callers_.read(), false);
-  if (!persistent_sound || !callers_sound) journal_.warning("the record of leases is damaged, a part of it is ignored");
+  if (!persistent_sound || !callers_sound)
+    journal_.warning("the record of leases is damaged, a part of it is ignored");
   return all;
 }
 
