@@ -37,20 +37,22 @@ bool SlotLedger::refused(const std::string& adapter, DeviceAddress device, std::
   return true;
 }
 
+std::int64_t SlotLedger::raises(const Learned& learned, Time now) {
+  return std::max<std::int64_t>((now - learned.at) / kRaise, 0);
+}
+
 std::uint32_t SlotLedger::limit(const std::string& adapter, Time now) const {
   if (const auto set = configured_.find(adapter); set != configured_.end()) return set->second;
   const auto known = learned_.find(adapter);
   if (known == learned_.end()) return 0;
-  const auto raises = std::max<std::int64_t>((now - known->second.at) / kRaise, 0);
-  const auto raised = std::int64_t{known->second.limit} + raises;
+  const auto raised = std::int64_t{known->second.limit} + raises(known->second, now);
   return raised <= kMost ? static_cast<std::uint32_t>(raised) : 0;
 }
 
 std::optional<SlotLedger::Time> SlotLedger::next_raise(const std::string& adapter, Time now) const {
   const auto known = learned_.find(adapter);
   if (configured_.contains(adapter) || known == learned_.end()) return {};
-  const auto raises = std::max<std::int64_t>((now - known->second.at) / kRaise, 0);
-  return known->second.at + kRaise * (raises + 1);
+  return known->second.at + kRaise * (raises(known->second, now) + 1);
 }
 
 bool SlotLedger::holds(const std::string& adapter, DeviceAddress device) const {

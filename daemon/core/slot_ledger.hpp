@@ -60,6 +60,7 @@ class SlotLedger {
     std::uint32_t limit;
     Time at;
   };
+  static std::int64_t raises(const Learned& learned, Time now);
   std::map<std::string, std::uint32_t> configured_;
   std::map<std::string, Learned> learned_;
   std::map<std::string, DeviceAddress> refused_;  // the last refusal of an adapter, if nothing came between

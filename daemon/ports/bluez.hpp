@@ -2,6 +2,7 @@
 // calls. Values are kept up to date by signals and can still be behind: procedures look again at decision
 // points.
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -94,6 +95,10 @@ struct Observation {
   bool gatt_whole = false;         // `gatt` holds all of them: followed since the object was made, or read
 };
 
+// Connected=false comes 2 to 2.8 s after the Disconnect of a link (measured, 5.66), before 5.79 up to 250 ms
+// of that after its answer; a link that is still up then is a phantom.
+constexpr std::chrono::seconds kLinkDown{5};
+
 // A device path that is watched for as long as this lives; then it is remembered among the most recently used
 // ones.
 class DeviceWatch {
@@ -159,8 +164,8 @@ class Bluez {
   virtual Task<Outcome<>> disconnect(std::string path, TimePoint deadline, std::stop_token stop) = 0;
   virtual Task<Outcome<>> pair(std::string path, TimePoint deadline, std::stop_token stop) = 0;
   virtual Task<Outcome<>> cancel_pairing(std::string path, TimePoint deadline, std::stop_token stop) = 0;
-  // SetDiscoveryFilter for LE, then StartDiscovery. StopDiscovery is sent at once, behind what was sent
-  // before.
+  // SetDiscoveryFilter for LE, then StartDiscovery. `stop` is obeyed until StartDiscovery is sent: cancelled
+  // means that nothing runs. StopDiscovery is sent at once, behind what was sent before.
   virtual Task<Outcome<>> start_discovery(std::string adapter, TimePoint deadline, std::stop_token stop) = 0;
   virtual Task<Outcome<>> stop_discovery(std::string adapter, TimePoint deadline, std::stop_token stop) = 0;
 };

@@ -14,8 +14,6 @@ namespace {
 using namespace std::chrono_literals;
 constexpr auto kReadAgain = 10s;  // services that could not be read
 constexpr auto kGattQuiet = 1s;  // a Service Changed adds and removes objects one by one, within milliseconds
-constexpr auto kLinkDown =
-    5s;  // BlueZ < 5.79 answers Disconnect 50 to 250 ms before the link is down (measured, 5.66)
 
 constexpr auto kNoBluetoothd = 2s;  // its name is known within milliseconds, or it is not there
 constexpr auto kExplored = 20s;     // a starved bluetoothd answers in seconds (measured, 5.66)

@@ -5,12 +5,6 @@
 #include <iterator>
 
 namespace bleconnd {
-namespace {
-
-using namespace std::chrono_literals;
-constexpr auto kLinkDown = 5s;  // Connected=false comes 2 to 2.8 s after Disconnect (measured, 5.66)
-
-}  // namespace
 
 DialQueue::Waiting::Waiting(DialQueue& owner, DeviceAddress who, const Terms& its_terms,
                             std::vector<std::string> any_of, Ticket& its_ticket)

@@ -36,6 +36,7 @@ Discovery::Pause Discovery::pause(const std::string& adapter) {
   if (session.paused++ == 0) {
     if (executor_.now() - session.changed_at >= kRest) session.deaf_in_a_row = {};
     session.changed_at = executor_.now();
+    session.starting.request_stop();  // not behind the dial's Connect
     session.changed.notify();
   }
   return pause;
@@ -92,13 +93,16 @@ std::uint64_t Discovery::epoch(const Session& session) const {
 }
 
 Task<Unit> Discovery::start(std::shared_ptr<Session> session) {
-  auto started = co_await bluez_.start_discovery(session->adapter, executor_.now() + kAnswer, unstoppable());
+  session->starting = std::stop_source{};
+  const auto deadline = executor_.now() + kAnswer;
+  auto started = co_await bluez_.start_discovery(session->adapter, deadline, session->starting.get_token());
   // A start that was not answered may have happened: it counts as running, so that it is stopped. It runs in
   // the epoch of its answer: a power cycle before it can be told after it was asked for.
   if (started.ok() || started.failed_by(Cause::timeout)) {
     session->running_in = epoch(*session);
     co_return Unit{};
   }
+  if (started.failed_by(Cause::cancelled)) co_return Unit{};
   // "In progress" means a session of a former start of ours; BlueZ says so of every failed start too. Clear
   // it, then try again.
   if (started.failed_by(Cause::in_progress)) co_await end(session);

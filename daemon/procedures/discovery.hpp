@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <utility>
 
@@ -25,6 +26,7 @@ class Discovery {
     Duration deaf{};           // in pauses that are over, all together
     TimePoint changed_at{};    // when the pause began, or the last one ended
     Duration deaf_in_a_row{};  // in pauses without a rest between them
+    std::stop_source starting{std::nostopstate};  // of the start that is under way
     Notice changed;
   };
 

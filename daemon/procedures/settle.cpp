@@ -7,10 +7,6 @@
 namespace bleconnd {
 namespace {
 
-using namespace std::chrono_literals;
-constexpr auto kLinkDown =
-    5s;  // Connected=false comes 2 to 2.8 s after Disconnect (measured, 5.66); longer is a phantom
-
 // What ends a back-off early: the device is heard or linked, an adapter has come up, bluetoothd is back.
 struct Hope {
   std::optional<TimePoint> heard;

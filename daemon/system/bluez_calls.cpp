@@ -212,10 +212,10 @@ Task<Outcome<>> BluezBus::start_discovery(std::string adapter, TimePoint deadlin
   if (owner().empty()) co_return no_bluetoothd();
   auto filter = line_.new_call(owner(), adapter, kAdapterInterface, "SetDiscoveryFilter");
   if (filter) append_le_filter(filter.get());
-  DbusCall<Unit> filtering{loop_, line_, std::move(filter), read_nothing, deadline, stop};
+  DbusCall<Unit> filtering{loop_, line_, std::move(filter), read_nothing, deadline, std::move(stop)};
   auto filtered = co_await filtering;
   if (!filtered.ok()) co_return filtered;
-  co_return co_await adapter_call(std::move(adapter), "StartDiscovery", deadline, std::move(stop));
+  co_return co_await adapter_call(std::move(adapter), "StartDiscovery", deadline, unstoppable());
 }
 
 Task<Outcome<>> BluezBus::stop_discovery(std::string adapter, TimePoint deadline, std::stop_token stop) {

@@ -6,15 +6,14 @@
 #include <string>
 
 #include "ports/dial_record.hpp"
+#include "system/line_log.hpp"
 
 namespace bleconnd {
-
-class Journal;
 
 class DialRecordFile final : public DialRecord {
  public:
   // `directory`: $RUNTIME_DIRECTORY; empty: nothing is kept. `bus`: the bus' own id.
-  DialRecordFile(const std::string& directory, std::string bus, const Journal& journal);
+  DialRecordFile(const std::string& directory, const std::string& bus, const Journal& journal);
 
   void dialling(const std::string& owner, const std::string& path) override;
   void linked(const std::string& path) override;
@@ -33,15 +32,12 @@ class DialRecordFile final : public DialRecord {
   };
   using Dials = std::map<std::string, Dial>;  // by path
 
-  void read();
-  void write();
+  void forget_others(Dials& dials, const std::string& owner);
+  void keep(const std::string& path);
 
-  std::string file_;  // empty: memory only
-  std::string bus_;
-  const Journal& journal_;
+  LineLog lines_;
   Dials own_;
   Dials former_;
-  bool failing_ = false;
 };
 
 // $RUNTIME_DIRECTORY, the first one if it lists several; empty if it is not set.

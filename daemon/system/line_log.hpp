@@ -1,4 +1,4 @@
-// A file of lines that is appended to, one JSON object a line, the last one of each key counts: what changes
+// A file of lines that is appended to, "key value" each, the last one of each key counts: what changes
 // often and must outlive a crash of this process, at the same cost however much there is. Rewritten as a
 // whole when most of its lines are of the past.
 #pragma once

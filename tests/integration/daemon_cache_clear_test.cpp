@@ -46,7 +46,7 @@ TEST_P(DaemonClearRestarted, right_behind_a_restart) {
   ASSERT_NO_FATAL_FAILURE(learn_the_lamp());
   world.daemon->end(GetParam());
   bluez.delay_next("Introspect", std::chrono::seconds{10});  // the first look takes 500 ms
-  ASSERT_TRUE(world.start_daemon(BLECONND_PROGRAM));
+  ASSERT_TRUE(world.start_daemon(daemon_program()));
   const auto cleared = clear(client);
   EXPECT_EQ(value_of(cleared), true);
   EXPECT_THAT(files(), IsEmpty());

@@ -452,7 +452,7 @@ TEST_F(DaemonCalls, sighup_reads_the_linger_again) {
 
 TEST_F(DaemonCalls, version_is_printed_without_a_bus) {
   ChildCommand command;
-  command.arguments = {BLECONND_PROGRAM, "--version"};
+  command.arguments = {daemon_program(), "--version"};
   command.environment = {{"DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent"}};
   ChildProcess child{world.loop, command};
   ASSERT_TRUE(world.until([&] { return child.exit_status().has_value(); }));

@@ -177,7 +177,7 @@ class DaemonEnds : public PhaseFixture, public ::testing::WithParamInterface<Pha
  protected:
   void restart() {
     client.forget_signals();
-    ASSERT_TRUE(world.start_daemon(BLECONND_PROGRAM)) << world.daemon->log();
+    ASSERT_TRUE(world.start_daemon(daemon_program())) << world.daemon->log();
   }
   void TearDown() override {
     if (world.daemon->process().exit_status() == 0) {

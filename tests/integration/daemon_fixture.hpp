@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -24,6 +25,12 @@ using ::testing::StartsWith;
 inline const std::string kLamp = "AA:BB:CC:DD:EE:FF";
 inline const std::string kErrors = "org.bleconnd.Error.";
 inline const std::string kInvalidArgs = "org.freedesktop.DBus.Error.InvalidArgs";
+
+// That of this build, or that of another one.
+inline std::string daemon_program() {
+  const char* other = std::getenv("BLECONND_PROGRAM");
+  return other ? other : BLECONND_PROGRAM;
+}
 
 class DaemonFixture : public ::testing::Test {
  protected:
@@ -45,7 +52,7 @@ class DaemonFixture : public ::testing::Test {
   // The daemon with LingerSec=0, looked at when it has found the adapter.
   void start(const std::string& main_conf = "[General]\nLingerSec=0\n") {
     if (!bluez.running()) bluez.start();
-    ASSERT_TRUE(world.start_daemon(BLECONND_PROGRAM, main_conf)) << world.daemon->log();
+    ASSERT_TRUE(world.start_daemon(daemon_program(), main_conf)) << world.daemon->log();
     client.watch_daemon();
     ASSERT_TRUE(state_becomes("running"));
     look_at_rest();

@@ -176,6 +176,7 @@ class Bluetoothd {
   void pair(const std::string& path, Program by, std::uint64_t call, Reply<Unit> reply);
   void disconnect(const std::string& path, Program by, Reply<Unit> reply);
   void cancel_pairing(const std::string& path, Reply<Unit> reply);
+  void set_discovery_filter(const std::string& path, Reply<Unit> reply);
   void start_discovery(const std::string& path, Program by, Reply<Unit> reply);
   void stop_discovery(const std::string& path, Program by, Reply<Unit> reply);
   void get_device(const std::string& path, Reply<DeviceState> reply);

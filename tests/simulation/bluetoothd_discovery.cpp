@@ -75,6 +75,14 @@ void Bluetoothd::drop_link(const std::string& address) {
 
 // --- sessions ---
 
+void Bluetoothd::set_discovery_filter(const std::string& path, Reply<Unit> reply) {
+  if (scripted("SetDiscoveryFilter", reply)) return;
+  auto* on = at(path);
+  if (!on) return unknown_object(reply, "org.bluez.Adapter1", "SetDiscoveryFilter");
+  if (!on->powered) return fail(reply, "org.bluez.Error.NotReady", "Resource Not Ready");
+  answer<Unit>(reply, Unit{});
+}
+
 void Bluetoothd::start_discovery(const std::string& path, Program by, Reply<Unit> reply) {
   if (scripted("StartDiscovery", reply)) return;
   auto* on = at(path);

@@ -321,6 +321,23 @@ TEST(Discovering, PausesForADialThoughAnotherWaitsToBeHeard) {
   EXPECT_EQ(stage.count("StopDiscovery"), 2U);
 }
 
+// A dial that begins while SetDiscoveryFilter is still to be answered: StartDiscovery is not sent behind its
+// Connect, where the kernel would scan between the dial's own scans until StopDiscovery is answered.
+TEST(Discovering, DoesNotStartBehindAConnect) {
+  Stage stage;
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.connect(kAlice, kLamp);
+  stage.release(kAlice, kLamp);
+  stage.run_for(5s);
+  stage.bluetoothd.faults["SetDiscoveryFilter"] = {{.after = 300ms}};
+  auto other = stage.establish(kBob, kLock, with_attempts(100s));
+  stage.run_for(100ms);
+  stage.begin();
+  EXPECT_THAT(stage.connect(kAlice, kLamp), HasSubstr("ok hci0"));
+  stage.run_for(1s);
+  EXPECT_THAT(stage.effects(), ElementsAre(HasSubstr("Connect hci0/01"), HasSubstr("StartDiscovery hci0")));
+}
+
 TEST(Discovering, IsSharedByAll) {
   Stage stage;
   for (int i = 10; i < 40; ++i)

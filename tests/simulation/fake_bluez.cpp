@@ -429,11 +429,17 @@ Task<Outcome<>> FakeBluez::cancel_pairing(std::string path, TimePoint deadline, 
 }
 
 Task<Outcome<>> FakeBluez::start_discovery(std::string adapter, TimePoint deadline, std::stop_token stop) {
+  auto filter = [this, adapter](const Reply<Unit>& reply) {
+    bluetoothd_.set_discovery_filter(adapter, reply);
+  };
+  Call<Unit> filtering{*this, deadline, std::move(stop), filter};
+  auto filtered = co_await filtering;
+  if (!filtered.ok()) co_return filtered;
   called("StartDiscovery", adapter);
   auto ask = [this, adapter](const Reply<Unit>& reply) {
     bluetoothd_.start_discovery(adapter, Program::ours, reply);
   };
-  Call<Unit> call{*this, deadline, std::move(stop), ask};
+  Call<Unit> call{*this, deadline, unstoppable(), ask};
   co_return co_await call;
 }
 

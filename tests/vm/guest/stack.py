@@ -11,7 +11,7 @@ import time
 import bus
 from expect import check, until
 
-OUT = "/out"
+OUT = "/run/out"
 BLUETOOTHD = "/usr/libexec/bluetooth/bluetoothd"
 LOADER = "/daemon/lib/ld-linux-x86-64.so.2"
 DAEMON_ENVIRONMENT = {
