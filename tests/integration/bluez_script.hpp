@@ -12,6 +12,8 @@
 
 namespace bleconnd::integration {
 
+inline const char* const failed = "org.bluez.Error.Failed";
+
 struct ConnectStep {
   enum class Kind {
     natural,               // follows from the world: heard or not, free slots, other dials
@@ -44,7 +46,7 @@ inline ConnectStep succeeds() {
 }
 
 inline ConnectStep fails(std::string message, std::chrono::microseconds after = 100ms,
-                         std::string error = "org.bluez.Error.Failed") {
+                         std::string error = failed) {
   ConnectStep step;
   step.kind = ConnectStep::Kind::fail;
   step.after = after;

@@ -5,9 +5,6 @@
 namespace bleconnd::integration {
 namespace {
 
-const std::string kBluezPath = "/org/bluez/hci0/dev_AA_BB_CC_DD_EE_FF";
-const std::string kDenied = "org.freedesktop.DBus.Error.AccessDenied";
-
 class DaemonAccess : public DaemonFixture {
  protected:
   void SetUp() override {

@@ -10,8 +10,6 @@ namespace {
 using nlohmann::json;
 using ::testing::SizeIs;
 
-const std::string kDev = "hci0/dev_AA_BB_CC_DD_EE_FF";
-
 class DaemonAttempts : public DaemonFixture {
  protected:
   // The error's name without its prefix, then the message: "NotFound not-seen: …".

@@ -10,8 +10,6 @@
 
 namespace bleconnd::integration {
 
-inline const std::string kDev = "hci0/dev_AA_BB_CC_DD_EE_FF";
-inline const std::string kOurPath = "/org/bleconnd/dev_AA_BB_CC_DD_EE_FF";
 inline const std::string kNotCached = kErrors + "NotCached";
 inline const std::string kEntryName = "AA_BB_CC_DD_EE_FF.json";
 

@@ -4,8 +4,6 @@
 namespace bleconnd::integration {
 namespace {
 
-const std::string kDenied = "org.freedesktop.DBus.Error.AccessDenied";
-
 // --- what BlueZ is asked to keep ---
 
 class DaemonClearKept : public DaemonClear, public ::testing::WithParamInterface<std::string> {};

@@ -12,9 +12,6 @@ using ::testing::Contains;
 using ::testing::Not;
 using ::testing::SizeIs;
 
-const std::string kDev = "hci0/dev_AA_BB_CC_DD_EE_FF";
-const std::string kBluezPath = "/org/bluez/" + kDev;
-const std::string kOurPath = "/org/bleconnd/dev_AA_BB_CC_DD_EE_FF";
 const std::string kLinger = "[General]\nLingerSec=30\n";
 const std::vector<std::string> kDialling{"Connect", "Disconnect"};
 

@@ -9,7 +9,6 @@ using nlohmann::json;
 using ::testing::IsSupersetOf;
 
 const std::string kAbsent = "AA:BB:CC:DD:EE:02";
-const std::string kDenied = "org.freedesktop.DBus.Error.AccessDenied";
 
 // --- Describe ---
 

@@ -23,7 +23,11 @@ using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
 inline const std::string kLamp = "AA:BB:CC:DD:EE:FF";
+inline const std::string kDev = "hci0/dev_AA_BB_CC_DD_EE_FF";  // of the lamp, below /org/bluez
+inline const std::string kBluezPath = "/org/bluez/" + kDev;
+inline const std::string kOurPath = "/org/bleconnd/dev_AA_BB_CC_DD_EE_FF";
 inline const std::string kErrors = "org.bleconnd.Error.";
+inline const std::string kDenied = "org.freedesktop.DBus.Error.AccessDenied";
 inline const std::string kInvalidArgs = "org.freedesktop.DBus.Error.InvalidArgs";
 
 // That of this build, or that of another one.

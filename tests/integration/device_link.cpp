@@ -4,9 +4,7 @@
 #include "device.hpp"
 
 namespace bleconnd::integration {
-namespace {
-const char* const failed = "org.bluez.Error.Failed";
-}
+namespace {}
 
 void Device::link_up() {
   steps_.clear();

@@ -10,8 +10,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-const char* const failed = "org.bluez.Error.Failed";
-
 class ScriptedFailure : public BluezFixture {};
 
 TEST_F(ScriptedFailure, unknown_object_ends_in_a_newline) {

@@ -8,8 +8,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
 
-const char* const failed = "org.bluez.Error.Failed";
-
 class ScriptedLife : public BluezFixture {
  protected:
   const std::string off_only = R"(PC hci0 {"Powered":false})";

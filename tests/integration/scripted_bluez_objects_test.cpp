@@ -12,8 +12,6 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::SizeIs;
 
-const char* const failed = "org.bluez.Error.Failed";
-
 class ScriptedObjects : public BluezFixture {};
 
 TEST_F(ScriptedObjects, discovery_errors_are_per_client) {

@@ -7,8 +7,6 @@ namespace {
 
 using ::testing::ElementsAre;
 
-const char* const failed = "org.bluez.Error.Failed";
-
 class ScriptedVersion : public BluezFixture, public ::testing::WithParamInterface<int> {
  protected:
   ScriptedVersion() : BluezFixture(fast({GetParam()})) {}
