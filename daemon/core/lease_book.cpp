@@ -18,19 +18,22 @@ auto persistent_of(std::uint32_t uid) {
 
 }  // namespace
 
-bool LeaseBook::take(const Caller& caller, const std::string& label, Lifetime lifetime, Quota::Hold hold) {
+bool LeaseBook::take(const Caller& caller, const std::string& label, Lifetime lifetime, Quota::Hold hold,
+                     std::optional<Terms> maintained) {
   std::erase_if(leases_, [](const Lease& lease) { return lease.lingers_to.has_value(); });
   const bool persistent = lifetime == Lifetime::persistent;
   auto own = persistent ? std::ranges::find_if(leases_, persistent_of(caller.uid))
                         : std::ranges::find_if(leases_, named(caller.name));
   if (own != leases_.end()) {
     if (!label.empty()) own->label = label;
+    if (maintained) own->maintained = std::move(maintained);
     return false;
   }
   leases_.push_back({.holder = {persistent ? std::string{} : caller.name, caller.uid},
                      .label = label,
                      .lingers_to = {},
                      .lifetime = lifetime,
+                     .maintained = std::move(maintained),
                      .hold = std::move(hold)});
   return true;
 }
@@ -65,7 +68,9 @@ bool LeaseBook::release(const Caller& caller) {
 }
 
 void LeaseBook::end_callers(const std::function<bool(const Lease&)>& keep) {
-  std::erase_if(leases_, [&](const Lease& lease) { return !lease.persistent() && !(keep && keep(lease)); });
+  std::erase_if(leases_, [&](const Lease& lease) {
+    return !lease.persistent() && !lease.maintained && !(keep && keep(lease));
+  });
 }
 
 bool LeaseBook::left(const std::string& name, Time now, Time until) {
@@ -90,8 +95,17 @@ std::optional<LeaseBook::Time> LeaseBook::next_expiry() const {
   return next;
 }
 
-bool LeaseBook::only_persistent() const {
-  return std::ranges::all_of(leases_, &Lease::persistent);
+bool LeaseBook::only_lasting() const {
+  return std::ranges::all_of(leases_, [](auto& lease) { return lease.persistent() || lease.maintained; });
+}
+
+bool LeaseBook::maintained() const {
+  return std::ranges::any_of(leases_, [](auto& lease) { return lease.maintained.has_value(); });
+}
+
+bool LeaseBook::is_maintained(const std::string& name) const {
+  const auto is_one = [&](const Lease& lease) { return named(name)(lease) && lease.maintained; };
+  return std::ranges::any_of(leases_, is_one);
 }
 
 bool LeaseBook::only_lingering() const {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/quota.hpp"
+#include "core/terms.hpp"
 
 namespace bleconnd {
 
@@ -27,6 +28,7 @@ struct Lease {
   std::string label{};                                                // for logs
   std::optional<std::chrono::steady_clock::time_point> lingers_to{};  // the holder has left the bus
   Lifetime lifetime = Lifetime::caller;
+  std::optional<Terms> maintained{};  // outlasts its link, and dials the next one with these
   Quota::Hold hold{};
   bool persistent() const { return lifetime == Lifetime::persistent; }
 };
@@ -36,9 +38,9 @@ class LeaseBook {
   using Time = std::chrono::steady_clock::time_point;
 
   // One lease a caller, and one persistent lease a user, however often they call. A new call takes over what
-  // lingers. Whether it is a new lease.
+  // lingers. Whether it is a new lease. What a former call had maintained stays so.
   bool take(const Caller& caller, const std::string& label, Lifetime lifetime = Lifetime::caller,
-            Quota::Hold hold = {});
+            Quota::Hold hold = {}, std::optional<Terms> maintained = {});
   // As a former life of the daemon kept it.
   void restore(Lease lease) { leases_.push_back(std::move(lease)); }
   bool holds(const std::string& name) const;
@@ -56,14 +58,16 @@ class LeaseBook {
   // Ends what has lingered long enough; true if anything ended.
   bool expire(Time now);
   std::optional<Time> next_expiry() const;
-  // With their link; persistent ones stay, and those for which `keep` says so.
+  // With their link; persistent and maintained ones stay, and those for which `keep` says so.
   void end_callers(const std::function<bool(const Lease&)>& keep = {});
   void clear() { leases_.clear(); }
 
   bool empty() const { return leases_.empty(); }
   std::size_t size() const { return leases_.size(); }
-  bool only_lingering() const;   // true of an empty book too
-  bool only_persistent() const;  // true of an empty book too
+  bool only_lingering() const;  // true of an empty book too
+  bool only_lasting() const;    // persistent or maintained: they outlast a link; true of an empty book too
+  bool maintained() const;      // any
+  bool is_maintained(const std::string& name) const;
   const std::vector<Lease>& all() const { return leases_; }
 
  private:

@@ -26,6 +26,26 @@ TEST(LeaseBook, OneLeaseACallerHoweverOftenItCalls) {
   EXPECT_FALSE(book.holds(kAnnaAgain.name)) << "a lease is a bus name's, not a user's";
 }
 
+TEST(LeaseBook, AMaintainedLeaseOutlastsItsLink) {
+  LeaseBook book;
+  book.take(kBert, "");
+  book.take(kAnna, "", Lifetime::caller, {}, Terms{.adapter = "hci1"});
+  EXPECT_TRUE(book.maintained());
+  EXPECT_FALSE(book.only_lasting());
+  EXPECT_FALSE(book.take(kAnna, "")) << "a call without it does not end it";
+  EXPECT_TRUE(book.is_maintained(kAnna.name));
+  EXPECT_FALSE(book.is_maintained(kBert.name));
+  book.end_callers();
+  EXPECT_EQ(book.size(), 1U);
+  EXPECT_TRUE(book.only_lasting());
+  book.take(kAnna, "", Lifetime::caller, {}, Terms{.adapter = "hci2"});
+  EXPECT_EQ(book.all().front().maintained->adapter, "hci2") << "the last call's terms";
+  EXPECT_TRUE(book.left(kAnna.name, at(0), at(30)));
+  EXPECT_TRUE(book.maintained()) << "while it lingers";
+  EXPECT_TRUE(book.expire(at(30)));
+  EXPECT_FALSE(book.maintained());
+}
+
 TEST(LeaseBook, EndsWithoutLinger) {
   LeaseBook book;
   book.take(kAnna, "");
@@ -110,11 +130,11 @@ TEST(LeaseBook, APersistentLeaseIsTheUsersAndDoesNotLinger) {
   EXPECT_FALSE(book.left(kAnna.name, at(0), at(30)));
   EXPECT_FALSE(book.next_expiry());
   EXPECT_FALSE(book.only_lingering());
-  EXPECT_TRUE(book.only_persistent());
+  EXPECT_TRUE(book.only_lasting());
   EXPECT_TRUE(book.holds(kAnnaAgain, Lifetime::persistent));
   EXPECT_FALSE(book.holds(kAnnaAgain, Lifetime::caller));
   book.take(kAnna, "");
-  EXPECT_FALSE(book.only_persistent());
+  EXPECT_FALSE(book.only_lasting());
   book.end_callers();
   EXPECT_EQ(book.size(), 2U) << "it stays when the link ends";
   EXPECT_TRUE(book.end_persistent(kAnna.uid));
