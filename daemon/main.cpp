@@ -78,6 +78,7 @@ int run(const Journal& journal) {
   journal.info("bleconnd {} is ready", BLECONND_VERSION);
   tasks.spawn(tell_status(root));
   bluez.begin();
+  tasks.spawn(root.report_stale());
   return loop.run();
 }
 

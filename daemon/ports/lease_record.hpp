@@ -9,6 +9,7 @@
 
 #include "async/executor.hpp"
 #include "core/address.hpp"
+#include "core/terms.hpp"
 
 namespace bleconnd {
 
@@ -18,6 +19,7 @@ struct KeptLease {
   std::uint32_t uid = 0;
   std::string label{};
   std::optional<TimePoint> lingers_to{};  // its holder had left the bus
+  std::optional<Terms> maintained{};
   bool operator==(const KeptLease&) const = default;
 };
 

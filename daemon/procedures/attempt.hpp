@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "core/dial_order.hpp"
 #include "core/failure.hpp"
+#include "core/terms.hpp"
 #include "ports/bluez.hpp"
 
 namespace bleconnd {
@@ -24,18 +24,7 @@ enum class Stage {
 };
 std::string_view text(Stage stage);
 
-// What a run of attempts may use; the largest of those who wait for it. They may join while it runs, so it is
-// read anew at each use.
-struct Terms {
-  std::chrono::seconds attempt_timeout{20};  // 1–300 s; each discovery window, dial and resolve
-  std::uint32_t max_attempts = 4;            // 1–100
-  std::string adapter;                       // hciN or an adapter address; empty: any
-  bool pair = false;
-  bool trust = false;     // sets Device1.Trusted before the dial
-  bool use_cache = true;  // a link is enough where the services are known and BlueZ has their objects
-  Priority priority = Priority::normal;  // in the dial queue
-  bool adopt_only = false;               // a link that is up, or none: nothing is dialled or discovered
-};
+// They grow while callers join, so a run reads them anew at each use.
 bool may_use(const Terms& terms, const AdapterState& adapter);
 
 struct FailedAttempt {

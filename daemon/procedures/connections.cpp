@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "procedures/close_stale.hpp"
 #include "procedures/gatt_tree.hpp"
 
 namespace bleconnd {
@@ -12,18 +13,21 @@ using namespace std::chrono_literals;
 constexpr auto kClearAll =
     18s;  // a caller with D-Bus' usual 25 s is answered; RemoveDevice takes milliseconds
 
+constexpr auto kLookAll = 10s;
+
 template <class T>
 Task<Answer<T>> answer(Answer<T> with) {
   co_return with;
 }
 
+}  // namespace
+
 template <class T>
-Task<Answer<T>> when_ended(std::shared_ptr<DeviceSession> session, Answer<T> with) {
+Task<Answer<T>> Connections::when_ended(std::shared_ptr<DeviceSession> session, Answer<T> with) {
+  const Ending counted{*this};
   if (!std::holds_alternative<Refusal>(with)) co_await session->until_ended();
   co_return with;
 }
-
-}  // namespace
 
 std::shared_ptr<DeviceSession> Connections::session(DeviceAddress address) {
   auto& session = sessions_[address];
@@ -56,6 +60,10 @@ Task<Answer<Established>> Connections::establish(Caller caller, DeviceAddress ad
   auto waiting = std::move(std::get<0>(joined));
   if (options.wait || session->connected()) return wait(std::move(session), std::move(waiting));
   auto queued = session->so_far(*waiting);
+  if (options.terms.maintain) {
+    session->declared(std::move(waiting));
+    return answer<Established>(std::move(queued));
+  }
   scope_.spawn(wait_unheard(std::move(session), std::move(waiting)));
   return answer<Established>(std::move(queued));
 }
@@ -86,6 +94,44 @@ Task<Answer<Unit>> Connections::disconnect(DeviceAddress address) {
   if (found == sessions_.end()) return answer<Unit>(refuse({Cause::not_connected, {}}));
   auto ended = found->second->disconnect();
   return when_ended(found->second, std::move(ended));
+}
+
+Task<Answer<std::uint32_t>> Connections::close_stale(DeviceAddress address, bool only_other_adapters) {
+  co_await bluez_looked_at(radio_, unstoppable());
+  const auto held = [this, only_other_adapters](const DeviceState& object) {
+    return is_held(object, only_other_adapters);
+  };
+  auto closed = co_await bleconnd::close_stale(radio_, address, held, unstoppable());
+  if (!closed.ok()) co_return refuse(closed.failure());
+  co_return closed.value();
+}
+
+// A session that is on its way to a link may be about to adopt this one.
+bool Connections::is_held(const DeviceState& object, bool whole_adapter) const {
+  const auto address = DeviceAddress::parse(object.address);
+  const auto* adapter = radio_.stack().adapter(object.adapter);
+  if (!address || !adapter) return false;
+  const auto* session = find(*address);
+  if (!session) return whole_adapter && radio_.routes.last_adapter(*address) == adapter->address;
+  switch (session->stage()) {
+    case Stage::queued:
+    case Stage::connecting:
+    case Stage::resolving:
+      return true;
+    default:
+      return session->bluez_device() == object.path || (whole_adapter && session->adapter() == adapter->name);
+  }
+}
+
+Task<std::vector<DeviceState>> Connections::stale_links() {
+  std::vector<DeviceState> stale;
+  co_await bluez_looked_at(radio_, unstoppable());
+  const auto deadline = radio_.now() + kLookAll;
+  auto all = co_await radio_.bluez.all_devices(deadline, unstoppable());
+  if (!all.ok()) co_return stale;
+  for (auto& each : all.value())
+    if (each.connected && each.low_energy && !is_held(each, false)) stale.push_back(std::move(each));
+  co_return stale;
 }
 
 Task<Answer<Services>> Connections::services(DeviceAddress address) {
@@ -177,6 +223,7 @@ void Connections::restore(const std::set<std::string>& on_bus) {
     for (auto& each : kept) {
       Lease lease{.holder = {each.name, each.uid}, .label = each.label};
       if (each.persistent) lease.lifetime = Lifetime::persistent;
+      lease.maintained = each.maintained;
       lease.lingers_to = each.lingers_to;
       if (!each.persistent && !each.lingers_to && !on_bus.contains(each.name))
         lease.lingers_to = radio_.now() + linger_;
@@ -195,7 +242,7 @@ Task<Unit> Connections::shut_down(Duration patience) {
   const auto deadline = radio_.now() + patience;
   for (auto& [address, session] : sessions_) session->shut_down();
   Notice::Forward discovery{radio_.discovery.became_idle(), idle_};
-  while ((!sessions_.empty() || !radio_.discovery.idle()) && radio_.now() < deadline)
+  while ((!sessions_.empty() || endings_ > 0 || !radio_.discovery.idle()) && radio_.now() < deadline)
     co_await idle_.until(deadline, unstoppable());
   co_return Unit{};
 }

@@ -34,6 +34,11 @@ class Connections {
   // What these end has ended before they return, too; the task waits until it is down.
   Task<Answer<std::uint32_t>> release(Caller caller, DeviceAddress address);
   Task<Answer<Unit>> disconnect(DeviceAddress address);
+  // Ends the links of this device that BlueZ has and nobody leases here, whoever made them;
+  // `only_other_adapters`: but not on the adapter that it is used on, or would be.
+  Task<Answer<std::uint32_t>> close_stale(DeviceAddress address, bool only_other_adapters);
+  // All such links, of any device.
+  Task<std::vector<DeviceState>> stale_links();
   // The GATT objects of a connected device, as BlueZ has them now; of another one, those of the cache.
   Task<Answer<Services>> services(DeviceAddress address);
   // Forgets the services: the cache's entry, and BlueZ's copy where nothing speaks against it (`force`: in
@@ -58,7 +63,21 @@ class Connections {
   Task<Unit> shut_down(Duration patience);
 
  private:
+  // One caller that waits until its device is down: it is answered before the daemon ends.
+  struct Ending {
+    explicit Ending(Connections& of) : of_{of} { ++of_.endings_; }
+    Ending(const Ending&) = delete;
+    ~Ending() {
+      --of_.endings_;
+      of_.idle_.notify();
+    }
+    Connections& of_;
+  };
+
   std::shared_ptr<DeviceSession> session(DeviceAddress address);
+  template <class T>
+  Task<Answer<T>> when_ended(std::shared_ptr<DeviceSession> session, Answer<T> with);
+  bool is_held(const DeviceState& object, bool whole_adapter) const;
   bool may_be_removed(const DeviceState& object) const;
   std::string cached_path(const CacheEntry& entry) const;
   Task<Unit> keep(std::shared_ptr<DeviceSession> session);
@@ -73,6 +92,7 @@ class Connections {
   Quota quota_;
   Duration linger_ = std::chrono::seconds{30};
   bool shutting_down_ = false;
+  std::size_t endings_ = 0;
   std::map<DeviceAddress, std::shared_ptr<DeviceSession>> sessions_;
   Scope scope_;  // destroyed first: its tasks use the sessions
 };

@@ -16,6 +16,7 @@ void add_session(Description::Device& to, const DeviceSession& session, const Ra
   for (auto& lease : session.leases().all()) {
     auto words = "uid " + std::to_string(lease.holder.uid) + " ";
     words += lease.persistent() ? "persistent" : lease.lingers_to ? "lingers" : lease.holder.name;
+    if (lease.maintained) words += " maintained";
     to.leases.push_back(lease.label.empty() ? words : words + " " + lease.label);
   }
   to.calls = session.calls();

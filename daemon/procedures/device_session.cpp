@@ -43,8 +43,10 @@ Task<Unit> DeviceSession::live() {
   while (link_ || wanted() || restored_) {
     if (link_) {
       co_await hold();
-    } else if (restored_ || wants_a_dial()) {
+    } else if (restored_ || wants_it_now()) {
       co_await run();
+    } else if (leases_.maintained()) {
+      co_await reconnect();
     } else {
       co_await changed_.until(kNever, unstoppable());  // a persistent lease without a link
     }
@@ -63,9 +65,13 @@ bool DeviceSession::wanted() const {
 }
 
 // A persistent lease alone dials nothing.
-bool DeviceSession::wants_a_dial() const {
+bool DeviceSession::wants_it_now() const {
   if (shutting_down_) return false;
-  return somebody_waits() || !leases_.only_persistent() || (pursued_ && !leases_.empty());
+  return somebody_waits() || !leases_.only_lasting() || (pursued_ && !leases_.empty());
+}
+
+bool DeviceSession::wants_a_dial() const {
+  return wants_it_now() || (!shutting_down_ && leases_.maintained());
 }
 
 bool DeviceSession::somebody_waits() const {
@@ -105,11 +111,14 @@ void DeviceSession::keep_leases() {
   std::vector<KeptLease> leases;
   for (auto& lease : leases_.all()) {
     const auto& name = lease.holder.name;
-    const auto waits_only = [&](const Waiting* call) { return call->caller.name == name && !call->served; };
-    const bool holds =
-        (link_ || restored_) && (lease.lingers_to || std::ranges::none_of(waiting_, waits_only));
+    const auto waits_only = [&](const Waiting* call) {
+      return call->caller.name == name && !call->served && (call->made_lease || !lease.maintained);
+    };
+    const bool holds = (link_ || restored_ || lease.maintained) &&
+                       (lease.lingers_to || std::ranges::none_of(waiting_, waits_only));
     if (lease.persistent() || holds)
-      leases.push_back({lease.persistent(), name, lease.holder.uid, lease.label, lease.lingers_to});
+      leases.push_back(
+          {lease.persistent(), name, lease.holder.uid, lease.label, lease.lingers_to, lease.maintained});
   }
   if (kept_ && leases == *kept_) return;
   kept_ = leases;
@@ -152,16 +161,19 @@ Task<Unit> DeviceSession::run() {
   running_ = false;
   pursued_ = false;
   restored_ = false;
+  place_.reset();
   if (auto* up = std::get_if<Link>(&end)) {
     link_.emplace(std::move(*up));
     services_ = link_->cached;
     if (!services_) services_ = database_of(link_->watch->seen().gatt, link_->route.path);
     last_error_.reset();
+    away_ = false;
+    missed_ = 0;
+    reconnect_.connected(radio_.now());
     keep_leases();
     enter(Stage::connected, link_->route.adapter_name, {});
   } else {
-    const bool given_up = stop.stop_requested();  // who has joined since begins anew
-    end_run(given_up ? RunFailure{Failure{Cause::cancelled, {}}} : std::get<RunFailure>(end));
+    end_run(stop.stop_requested() ? RunFailure{Failure{Cause::cancelled, {}}} : std::get<RunFailure>(end));
   }
   wake_callers();
   changed_.notify();
@@ -182,13 +194,16 @@ Task<Unit> DeviceSession::until_bluez_is_looked_at() {
 
 void DeviceSession::end_run(const RunFailure& end) {
   attempt_ = 0;
-  if (end.failure.cause == Cause::cancelled) return enter(Stage::disconnected, {}, "cancelled");
+  if (end.unattended) return end_unattended(end.failure);
+  if (end.failure.cause == Cause::cancelled)  // who has joined since begins anew
+    return enter(Stage::disconnected, {}, "cancelled");
   if (end.failure.cause ==
       Cause::not_connected) {  // the link of a former life has gone, and its leases with it
     end_leases();
     leases_changed();
     return enter(Stage::disconnected, {}, "link-lost");
   }
+  reconnects_after(end.failure);
   // Everybody who waited gets this failure, and nobody keeps a lease on a link that is not there.
   last_error_ = refuse(end.failure, {end.count, end.bound, seconds(radio_.now() - run_began_)});
   for (auto* waiting : waiting_)
@@ -219,7 +234,12 @@ void DeviceSession::waits_for(Cause cause) {
 void DeviceSession::attempt_failed(const FailedAttempt& failed) {
   last_failure_ = failed.failure;
   last_error_ = refuse(failed.failure, {failed.count, failed.bound, seconds(radio_.now() - run_began_)});
-  events_.attempt_failed(*this, failed, *last_error_);
+  if (!terms_.unattended) return events_.attempt_failed(*this, failed, *last_error_);
+  reconnects_after(failed.failure);
+  auto goes_on = failed;
+  goes_on.last = false;
+  goes_on.retry_in = std::chrono::duration_cast<std::chrono::milliseconds>(reconnect_.due() - radio_.now());
+  events_.attempt_failed(*this, goes_on, *last_error_);
 }
 
 // --- the link ---
@@ -274,6 +294,7 @@ void DeviceSession::end_leases() {
 // It went by itself. Leases end with their link; a call that came in the same moment starts a new run.
 void DeviceSession::lost(const std::string& reason) {
   end_leases();
+  reconnect_.lost(reason, radio_.now());
   radio_.dials.ended(link_->route.path);
   link_over(reason);
   leases_changed();
@@ -285,6 +306,7 @@ Task<Unit> DeviceSession::drop_services() {
   const std::string reason = "services-incomplete";
   co_await radio_.cache.remove(address_);
   if (phantom_) end_leases();
+  if (phantom_) reconnect_.lost(reason, radio_.now());
   co_await close(reason);
   if (discover_again_) co_await forget_in_bluez(radio_, address_, false, unstoppable());
   co_return Unit{};

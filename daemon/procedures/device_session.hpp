@@ -13,6 +13,7 @@
 
 #include "async/notice.hpp"
 #include "core/lease_book.hpp"
+#include "core/reconnect.hpp"
 #include "core/refusal.hpp"
 #include "procedures/establish_connection.hpp"
 #include "procedures/link_services.hpp"
@@ -78,6 +79,8 @@ class DeviceSession : private Progress {
   // where none is left.
   void restore(std::vector<Lease> leases);
   Task<Answer<Established>> wait(std::unique_ptr<Waiting> waiting);
+  // A maintained lease whose caller waits for nothing: it is connected when it can be.
+  void declared(std::unique_ptr<Waiting> waiting);
   // What a caller that does not wait is answered.
   Established so_far(const Waiting& waiting) const;
 
@@ -118,6 +121,7 @@ class DeviceSession : private Progress {
 
   bool wanted() const;        // the link, and the session
   bool wants_a_dial() const;  // attempts, while there is no link
+  bool wants_it_now() const;  // and not only when it is time for a maintained one
   bool run_goes_on() const { return running_ && !stop_run_.stop_requested(); }
   bool link_goes_on() const {
     return link_ && stage_ == Stage::connected && !forced_ && !phantom_ && !discover_again_;
@@ -130,6 +134,10 @@ class DeviceSession : private Progress {
   void enter(Stage stage, const std::string& adapter, const std::string& reason);
 
   Task<Unit> run();
+  Task<Unit> reconnect();
+  void away_or_back();
+  void reconnects_after(const Failure& failure);
+  void end_unattended(const Failure& failure);
   Task<Unit> until_bluez_is_looked_at();
   void end_run(const RunFailure& end);
   void keep_leases();
@@ -144,6 +152,7 @@ class DeviceSession : private Progress {
   std::string why_lost() const;
 
   Terms terms_of_waiting() const;
+  Terms terms_of_maintained() const;
   std::optional<Refusal> contradiction(const Terms& asked) const;
   TimePoint not_ready_at(const Waiting& waiting) const;
   Refusal overdue(const Waiting& waiting) const;
@@ -179,6 +188,12 @@ class DeviceSession : private Progress {
   Cause waits_for_ = Cause::bluez_error;  // adapter_off, stack_down, or nothing of the kind
   TimePoint stands_still_since_{};
 
+  // while a lease is maintained
+  Reconnect reconnect_;
+  bool away_ = false;         // it is not heard: it is listened for, not dialled
+  std::uint32_t missed_ = 0;  // windows in which it was not heard, in a row
+  std::unique_ptr<Absentees::Place> place_;
+
   std::optional<Link> link_;
   std::optional<GattDatabase> services_;  // of the link, as they were told last
   bool phantom_ = false;                  // the link has none
@@ -204,6 +219,7 @@ class DeviceSession::Waiting {
   Quota::Hold hold;
   TimePoint began;
   bool made_persistent = false;    // a lease that there was not before
+  bool made_lease = false;         // the same, of the caller's
   bool shared;                     // the link or the run was there before this call
   bool served = false;             // answered with a link
   bool discovered_again = false;   // for this call, because something that it requires was missing

@@ -12,6 +12,20 @@ constexpr auto kNotReady =
     20s;  // without bluetoothd or a powered adapter, for callers without a timeout of their own
 constexpr auto kEnded = 20s;  // hang_up() and the wait for the link to go, at their worst
 
+const Terms kNone{.attempt_timeout = 0s, .max_attempts = 0, .use_cache = false, .priority = Priority::low};
+
+void widen(Terms& terms, const Terms& by) {
+  terms.attempt_timeout = std::max(terms.attempt_timeout, by.attempt_timeout);
+  terms.max_attempts = std::max(terms.max_attempts, by.max_attempts);
+  terms.pair = terms.pair || by.pair;
+  terms.trust = terms.trust || by.trust;
+  terms.use_cache = terms.use_cache || by.use_cache;
+  terms.priority = std::max(terms.priority, by.priority);
+  if (terms.adapter.empty()) terms.adapter = by.adapter;
+}
+
+constexpr std::chrono::seconds kUnattended{20};  // as if nothing were asked for
+
 bool same_adapter(const Stack& stack, const std::string& one, const std::string& other) {
   if (one == other) return true;
   for (auto& adapter : stack.adapters) {
@@ -60,8 +74,10 @@ std::variant<std::unique_ptr<DeviceSession::Waiting>, Refusal> DeviceSession::jo
       std::make_unique<Waiting>(*this, caller, options, quota.hold(caller.uid, Quota::Kind::ordinary));
   terms_ = terms_of_waiting();
   auto hold = quota.hold(caller.uid, persistent ? Quota::Kind::persistent : Quota::Kind::ordinary);
-  const bool is_new = leases_.take(caller, options.label, options.lifetime, std::move(hold));
-  waiting->made_persistent = is_new && persistent;
+  const auto maintained = options.terms.maintain ? std::optional{options.terms} : std::nullopt;
+  const bool is_new = leases_.take(caller, options.label, options.lifetime, std::move(hold), maintained);
+  (persistent ? waiting->made_persistent : waiting->made_lease) = is_new;
+  if (options.terms.priority == Priority::high) reconnect_.forgive();
   leases_changed();
   return waiting;
 }
@@ -81,6 +97,11 @@ Task<Answer<Established>> DeviceSession::wait(std::unique_ptr<Waiting> waiting) 
   waiting->served = true;
   keep_leases();
   co_return so_far(*waiting);
+}
+
+void DeviceSession::declared(std::unique_ptr<Waiting> waiting) {
+  waiting->served = true;
+  keep_leases();
 }
 
 // Each call has its own idea of what is usable.
@@ -120,39 +141,40 @@ Established DeviceSession::so_far(const Waiting& waiting) const {
           .shared = waiting.shared || (link_ && link_->adopted)};
 }
 
-// A call that got no link keeps no lease, unless another call of the same caller still waits.
+// A call that got no link keeps no lease, unless another call of the same caller still waits, or the lease
+// was there before it and is maintained.
 void DeviceSession::call_ends(const Waiting& waiting) {
   const auto& name = waiting.caller.name;
-  const bool waits_on = std::any_of(waiting_.begin(), waiting_.end(), [&](auto* other) {
-    return other->caller.name == name && !other->over();
-  });
-  const bool ended = !waiting.served && !waits_on && leases_.end(name);
+  const auto other =
+      std::ranges::find_if(waiting_, [&](auto* each) { return each->caller.name == name && !each->over(); });
+  const bool waits_on = other != waiting_.end();
+  if (waits_on && !waiting.served) (*other)->made_lease |= waiting.made_lease;
+  const bool stays = waiting.served || waits_on || (!waiting.made_lease && leases_.is_maintained(name));
+  const bool ended = !stays && leases_.end(name);
   ended ? leases_changed() : reconsider();
 }
 
 // The largest of those who wait. An attempt that goes on for a lease that lingers keeps the terms of the call
 // that left.
 Terms DeviceSession::terms_of_waiting() const {
-  if (!somebody_waits()) return terms_;
-  const bool keeps = run_goes_on() && !terms_.adopt_only && leases_.next_expiry();
-  Terms terms = keeps ? terms_
-                      : Terms{.attempt_timeout = 0s,
-                              .max_attempts = 0,
-                              .adapter = {},
-                              .use_cache = false,
-                              .priority = Priority::low};
-  terms.adopt_only = false;
-  for (auto* waiting : waiting_) {
-    const auto& asked = waiting->options.terms;
-    if (waiting->over()) continue;
-    terms.attempt_timeout = std::max(terms.attempt_timeout, asked.attempt_timeout);
-    terms.max_attempts = std::max(terms.max_attempts, asked.max_attempts);
-    terms.pair = terms.pair || asked.pair;
-    terms.trust = terms.trust || asked.trust;
-    terms.use_cache = terms.use_cache || asked.use_cache;
-    terms.priority = std::max(terms.priority, asked.priority);
-    if (terms.adapter.empty()) terms.adapter = asked.adapter;
-  }
+  if (!somebody_waits())
+    return leases_.only_lasting() && leases_.maintained() ? terms_of_maintained() : terms_;
+  const bool keeps = run_goes_on() && !terms_.adopt_only && !terms_.unattended && leases_.next_expiry();
+  Terms terms = keeps ? terms_ : kNone;
+  terms.adopt_only = terms.unattended = terms.maintain = false;
+  for (auto* waiting : waiting_)
+    if (!waiting->over()) widen(terms, waiting->options.terms);
+  return terms;
+}
+
+Terms DeviceSession::terms_of_maintained() const {
+  Terms terms = kNone;
+  for (auto& lease : leases_.all())
+    if (lease.maintained) widen(terms, *lease.maintained);
+  terms.unattended = true;
+  terms.attempt_timeout =
+      std::max(terms.attempt_timeout, kUnattended);  // a shorter one is a caller's patience
+  terms.adopt_only = terms_.adopt_only && run_goes_on();
   return terms;
 }
 

@@ -52,11 +52,13 @@ class Run {
       }
       // No failure, but what a former life's link has come to.
       if (failure.cause == Cause::not_connected) co_return RunFailure{failure};
+      if (terms_.unattended && failure.cause == Cause::window_over) co_return RunFailure{failure, 0, 0, true};
       const auto decision = budget_.after(failure.cause, terms_.max_attempts);
       const bool counted = row(failure.cause).counter != Counter::none;
       if (counted) report(failure, decision);
       if (failure.cause == Cause::in_progress) progress_.held_up(failure);
-      if (decision.give_up) co_return RunFailure{failure, decision.failure, decision.bound};
+      if (decision.give_up || (counted && terms_.unattended))
+        co_return RunFailure{failure, decision.failure, decision.bound, terms_.unattended};
       if (counted) ++attempt_;
       last_ = failure.cause;
       auto down = co_await until_link_down(radio_, watch_.get(), stop);
@@ -182,8 +184,11 @@ class Run {
     if (!routes.empty() && (is_up || !listen_first(routes.front(), objects.value())))
       co_return Target{std::move(routes), {}};
 
-    progress_.stage(Stage::discovering, {});
     const bool must_be_heard = routes.empty() || was_unanswered() || stands_in_the_way(routes.front());
+    // The absentees are listened for together.
+    if (terms_.unattended && must_be_heard) co_return Cause::window_over;
+    if (terms_.unattended) co_return Target{std::move(routes), {}};
+    progress_.stage(Stage::discovering, {});
     const auto window = must_be_heard ? Duration{terms_.attempt_timeout} : Duration{kElsewhere};
     const auto deadline = radio_.now() + window;
     auto heard = co_await listen_for(radio_, device_, terms_, objects.value(), deadline, stop);

@@ -27,6 +27,7 @@ struct RunFailure {
   Failure failure;
   std::uint32_t count = 0;  // "failure n of m"
   std::uint32_t bound = 0;
+  bool unattended = false;  // nobody had waited: who does now begins anew
 };
 
 // Ends with a link, with the failure that used up the budget, or with `cancelled` when `stop` fires; then the

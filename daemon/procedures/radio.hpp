@@ -6,6 +6,7 @@
 #include "ports/dial_record.hpp"
 #include "ports/lease_record.hpp"
 #include "ports/slot_record.hpp"
+#include "procedures/absentees.hpp"
 #include "procedures/dial_queue.hpp"
 #include "procedures/discovery.hpp"
 #include "procedures/link_census.hpp"
@@ -22,6 +23,7 @@ struct Radio {
   Discovery discovery{executor, bluez};
   DialQueue queue{executor, bluez, discovery};
   LinkCensus census{executor, bluez, queue};
+  Absentees absentees{executor, bluez, discovery};
   RouteMemory routes{};
 
   const Stack& stack() const { return bluez.stack(); }

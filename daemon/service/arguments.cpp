@@ -99,6 +99,9 @@ Complaint wait(const sdbus::Variant& value, EstablishOptions& options) {
 Complaint trust(const sdbus::Variant& value, EstablishOptions& options) {
   return read_bool(value, options.terms.trust);
 }
+Complaint maintain(const sdbus::Variant& value, EstablishOptions& options) {
+  return read_bool(value, options.terms.maintain);
+}
 Complaint use_services_cache(const sdbus::Variant& value, EstablishOptions& options) {
   return read_bool(value, options.terms.use_cache);
 }
@@ -144,7 +147,7 @@ struct Option {
   const char* key;
   Complaint (*read)(const sdbus::Variant&, EstablishOptions&);
 };
-constexpr std::array<Option, 12> kOptions{{{"timeout", timeout},
+constexpr std::array<Option, 13> kOptions{{{"timeout", timeout},
                                            {"attempt-timeout", attempt_timeout},
                                            {"max-attempts", max_attempts},
                                            {"adapter", adapter},
@@ -154,6 +157,7 @@ constexpr std::array<Option, 12> kOptions{{{"timeout", timeout},
                                            {"required-uuids", required_uuids},
                                            {"pair", pair},
                                            {"trust", trust},
+                                           {"maintain", maintain},
                                            {"wait", wait},
                                            {"label", label}}};
 
@@ -192,14 +196,14 @@ std::variant<Unit, Refusal> parse_no_options(const Options& options) {
   return unknown_option(options.begin()->first, "this method has no options yet");
 }
 
-std::variant<bool, Refusal> parse_clear_options(const Options& options) {
-  bool force = false;
+std::variant<bool, Refusal> parse_flag(const Options& options, const std::string& name) {
+  bool set = false;
   for (auto& [key, value] : options) {
-    if (key != "force") return unknown_option(key, "the option is force");
-    if (auto complaint = read_bool(value, force); !complaint.empty())
+    if (key != name) return unknown_option(key, "the option is " + name);
+    if (auto complaint = read_bool(value, set); !complaint.empty())
       return invalid(fmt::format("option {} {}", key, complaint), "correct it or leave it out");
   }
-  return force;
+  return set;
 }
 
 std::vector<std::string> establish_option_names() {

@@ -20,7 +20,8 @@ std::variant<DeviceAddress, Refusal> parse_address(const std::string& text);
 std::variant<EstablishOptions, Refusal> parse_establish_options(const Options& options);
 std::variant<Unit, Refusal> parse_no_options(const Options& options);  // of methods that know none yet
 
-std::variant<bool, Refusal> parse_clear_options(const Options& options);  // force
+std::variant<bool, Refusal> parse_flag(const Options& options,
+                                       const std::string& name);  // false without it
 
 // The options of EstablishConnection that work here, for Features.
 std::vector<std::string> establish_option_names();

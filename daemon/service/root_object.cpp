@@ -119,6 +119,33 @@ void RootObject::Disconnect(sdbus::Result<>&& result, std::string address) {
   serving_.spawn(serve_disconnect(std::move(reply), std::move(answer)));
 }
 
+void RootObject::CloseStaleConnections(sdbus::Result<std::uint32_t>&& result, std::string address,
+                                       Options options) {
+  Reply<std::uint32_t> reply{std::move(result)};
+  auto device = parse_address(address);
+  if (auto* refusal = std::get_if<Refusal>(&device)) return reply.refuse_with(*refusal);
+  auto only_others = parse_flag(options, "only-other-adapters");
+  if (auto* refusal = std::get_if<Refusal>(&only_others)) return reply.refuse_with(*refusal);
+  const auto of = std::get<DeviceAddress>(device);
+  const auto by = caller();
+  const auto what =
+      fmt::format("{}: close stale connections, asked by {} (uid {})", of.text(), by.name, by.uid);
+  auto answer = connections_.close_stale(of, std::get<bool>(only_others));
+  serving_.spawn(serve_close_stale(std::move(reply), what, std::move(answer)));
+}
+
+Task<Unit> RootObject::serve_close_stale(Reply<std::uint32_t> reply, std::string what,
+                                         Task<Answer<std::uint32_t>> answer) {
+  auto answered = co_await answer;
+  if (auto* refusal = std::get_if<Refusal>(&answered)) {
+    reply.refuse_with(*refusal);
+    co_return Unit{};
+  }
+  log_.write(LogLevel::notice, fmt::format("{}: {} closed", what, std::get<std::uint32_t>(answered)));
+  reply.answer(std::get<std::uint32_t>(answered));
+  co_return Unit{};
+}
+
 Task<Unit> RootObject::serve_disconnect(Reply<> reply, Task<Answer<Unit>> answer) {
   auto answered = co_await answer;
   if (auto* refusal = std::get_if<Refusal>(&answered)) {
@@ -157,7 +184,7 @@ void RootObject::ClearCache(sdbus::Result<bool>&& result, std::string address, O
   Reply<bool> reply{std::move(result)};
   auto device = parse_address(address);
   if (auto* refusal = std::get_if<Refusal>(&device)) return reply.refuse_with(*refusal);
-  auto force = parse_clear_options(options);
+  auto force = parse_flag(options, "force");
   if (auto* refusal = std::get_if<Refusal>(&force)) return reply.refuse_with(*refusal);
   const auto of = std::get<DeviceAddress>(device);
   const auto by = caller();
@@ -233,10 +260,24 @@ RootObject::ListConnections() {
 
 std::vector<std::string> RootObject::Features() {
   std::vector<std::string> features{
-      "EstablishConnection", "ReleaseConnection", "Disconnect",      "GetServices", "ClearCache",
-      "ClearAllCaches",      "Describe",          "ListConnections", "force"};
+      "EstablishConnection", "ReleaseConnection",     "Disconnect", "GetServices",     "ClearCache",
+      "ClearAllCaches",      "CloseStaleConnections", "Describe",   "ListConnections", "force",
+      "only-other-adapters"};
   for (auto& option : establish_option_names()) features.push_back(option);
   return features;
+}
+
+// Once, at the start: links that a former life's leases do not explain, nor a call.
+Task<Unit> RootObject::report_stale() {
+  const auto stale = co_await connections_.stale_links();
+  for (auto& link : stale)
+    log_.write(
+        LogLevel::notice,
+        fmt::format("{} is connected ({}), and nobody leases it here; to end that: busctl call org.bleconnd "
+                    "/org/bleconnd org.bleconnd.Manager1 CloseStaleConnections 'sa{{sv}}' {} 0",
+                    link.address, link.path, link.address),
+        {.address = link.address});
+  co_return Unit{};
 }
 
 // --- state ---

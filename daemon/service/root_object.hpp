@@ -36,6 +36,8 @@ class RootObject final
   // "3 connected, 1 connecting; hci0 on": for the service manager's STATUS=. Notified when it changes.
   std::string status() const;
   Notice& status_changed() { return status_changed_; }
+  // Says in the journal which links are up that nobody leases here. Once, at the start.
+  Task<Unit> report_stale();
 
  private:
   // Manager1
@@ -44,6 +46,8 @@ class RootObject final
   void ReleaseConnection(sdbus::Result<std::uint32_t>&& result, std::string address,
                          Options options) override;
   void Disconnect(sdbus::Result<>&& result, std::string address) override;
+  void CloseStaleConnections(sdbus::Result<std::uint32_t>&& result, std::string address,
+                             Options options) override;
   void GetServices(sdbus::Result<ManagedObjects, VariantMap>&& result, std::string address) override;
   void ClearCache(sdbus::Result<bool>&& result, std::string address, Options options) override;
   void ClearAllCaches(sdbus::Result<std::uint32_t>&& result) override;
@@ -68,6 +72,8 @@ class RootObject final
   Task<Unit> serve_establish(Reply<sdbus::ObjectPath, VariantMap> reply, DeviceAddress address,
                              Task<Answer<Established>> answer);
   Task<Unit> serve_release(Reply<std::uint32_t> reply, Task<Answer<std::uint32_t>> answer);
+  Task<Unit> serve_close_stale(Reply<std::uint32_t> reply, std::string what,
+                               Task<Answer<std::uint32_t>> answer);
   Task<Unit> serve_disconnect(Reply<> reply, Task<Answer<Unit>> answer);
   Task<Unit> serve_services(Reply<ManagedObjects, VariantMap> reply, Task<Answer<Services>> answer);
   Task<Unit> serve_clear(Reply<bool> reply, Caller by, std::string what, Task<Answer<Cleared>> answer);

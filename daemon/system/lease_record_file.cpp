@@ -25,9 +25,54 @@ std::int64_t usec(TimePoint when) {
   return std::chrono::duration_cast<std::chrono::microseconds>(when.time_since_epoch()).count();
 }
 
+json to_json(const Terms& terms) {
+  return {{"attempt-timeout", terms.attempt_timeout.count()},
+          {"max-attempts", terms.max_attempts},
+          {"adapter", terms.adapter},
+          {"pair", terms.pair},
+          {"trust", terms.trust},
+          {"use-services-cache", terms.use_cache},
+          {"priority", static_cast<int>(terms.priority)}};
+}
+
+bool read_number(const json& object, const char* key, std::uint64_t low, std::uint64_t high,
+                 std::uint64_t& to) {
+  const auto at = object.find(key);
+  if (at == object.end() || !at->is_number_unsigned()) return false;
+  to = at->get<std::uint64_t>();
+  return low <= to && to <= high;
+}
+
+bool read_flag(const json& object, const char* key, bool& to) {
+  const auto at = object.find(key);
+  if (at == object.end() || !at->is_boolean()) return false;
+  to = at->get<bool>();
+  return true;
+}
+
+std::optional<Terms> maintained_from(const json& object) {
+  Terms terms{.maintain = true};
+  std::uint64_t timeout = 0, attempts = 0, priority = 0;
+  const auto adapter = object.find("adapter");
+  const bool sound = read_number(object, "attempt-timeout", 1, 300, timeout) &&
+                     read_number(object, "max-attempts", 1, 100, attempts) &&
+                     read_number(object, "priority", 0, 2, priority) &&
+                     read_flag(object, "pair", terms.pair) && read_flag(object, "trust", terms.trust) &&
+                     read_flag(object, "use-services-cache", terms.use_cache) && adapter != object.end() &&
+                     adapter->is_string();
+  if (!sound) return {};
+  terms.attempt_timeout = std::chrono::seconds{timeout};
+  terms.max_attempts = static_cast<std::uint32_t>(attempts);
+  terms.priority = static_cast<Priority>(priority);
+  terms.adapter = adapter->get<std::string>();
+  if (terms.adapter.size() > kMostText) return {};
+  return terms;
+}
+
 json to_json(const KeptLease& lease) {
   json object{{"uid", lease.uid}, {"label", lease.label}};
   if (!lease.persistent) object["name"] = lease.name;
+  if (lease.maintained) object["maintain"] = to_json(*lease.maintained);
   if (lease.lingers_to) object["until"] = usec(*lease.lingers_to);
   return object;
 }
@@ -43,6 +88,10 @@ std::optional<KeptLease> from_json(const json& object, bool persistent) {
   };
   if (uid == object.end() || !uid->is_number_unsigned() || !text("label", lease.label)) return {};
   lease.uid = uid->get<std::uint32_t>();
+  if (const auto terms = object.find("maintain"); terms != object.end()) {
+    if (terms->is_object()) lease.maintained = maintained_from(*terms);
+    if (!lease.maintained) return {};
+  }
   if (persistent) return lease;
   if (!text("name", lease.name) || !lease.name.starts_with(':')) return {};
   const auto until = object.find("until");

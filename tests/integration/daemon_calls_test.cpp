@@ -206,9 +206,11 @@ TEST_F(DaemonCalls, manager_properties_and_lists_follow_the_link) {
                                                                  "GetServices",
                                                                  "ClearCache",
                                                                  "ClearAllCaches",
+                                                                 "CloseStaleConnections",
                                                                  "Describe",
                                                                  "ListConnections",
                                                                  "force",
+                                                                 "only-other-adapters",
                                                                  "timeout",
                                                                  "attempt-timeout",
                                                                  "max-attempts",
@@ -219,6 +221,7 @@ TEST_F(DaemonCalls, manager_properties_and_lists_follow_the_link) {
                                                                  "required-uuids",
                                                                  "pair",
                                                                  "trust",
+                                                                 "maintain",
                                                                  "wait",
                                                                  "label"}));
   EXPECT_EQ(value_of(client.manager_property("State")), "running");

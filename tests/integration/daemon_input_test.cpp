@@ -129,7 +129,7 @@ INSTANTIATE_TEST_SUITE_P(
         WrongOption{"label", std::string(65, 'x'), "s of at most 64 bytes, has 65"},
         WrongOption{"label", std::string(10'000, 'x'), "has 10000"},
         WrongOption{"Timeout", 5u, "there is no option \"Timeout\""},
-        WrongOption{"max_attempts", 5u, "no option"}, WrongOption{"maintain", true, "no option"},
+        WrongOption{"max_attempts", 5u, "no option"}, WrongOption{"maintain", 1u, "b"},
         WrongOption{"priority", std::string{"urgent"}, "low, normal or high"},
         WrongOption{"lifetime", std::string{"forever"}, "caller or persistent"}),
     [](const auto& option) { return "number_" + std::to_string(option.index); });
@@ -141,7 +141,7 @@ TEST_F(DaemonInput, unknown_options_are_answered_with_the_known_ones) {
     expect_refused(reply, key.substr(0, 20));
     EXPECT_THAT(reply->message,
                 HasSubstr("timeout attempt-timeout max-attempts adapter lifetime priority use-services-cache "
-                          "required-uuids pair trust wait label"));
+                          "required-uuids pair trust maintain wait label"));
   }
 }
 

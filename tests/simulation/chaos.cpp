@@ -86,6 +86,7 @@ void Chaos::run() {
   scene_.run_for(kServed);
   check_answers();
   if (scene_.pending() > 0) scene_.complain("calls without an answer though all is calm");
+  maintained_must_be_connected();
   everybody_must_be_served();
   scene_.everybody_leaves();
   scene_.uids[":9.9"] = 0;
@@ -138,6 +139,20 @@ void Chaos::calm_down() {
     peer.manner = {};
     peer.first.clear();
     for (auto& [adapter, rssi] : heard_by_[device]) bluetoothd().hears(adapter, device, rssi);
+  }
+}
+
+// Liveness: what is maintained and can be reached is connected within its back-off, whatever was before.
+void Chaos::maintained_must_be_connected() {
+  std::vector<DeviceAddress> maintained;
+  for (auto* session : scene_.daemon().connections.sessions())
+    if (session->leases().maintained() && !session->connected()) maintained.push_back(session->address());
+  if (maintained.empty()) return;
+  scene_.run_for(std::max<Duration>(Reconnect::kMost, Absentees::kMostPause) + 60s);
+  for (auto& device : maintained) {
+    const auto* session = scene_.daemon().connections.find(device);
+    if (session && session->leases().maintained() && !session->connected())
+      scene_.complain(device.text() + " is maintained, but " + std::string{text(session->stage())});
   }
 }
 

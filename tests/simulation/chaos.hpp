@@ -34,6 +34,7 @@ class Chaos {
   EstablishOptions some_options();
   void check_answers();
   void check_call(const Call& call);
+  void maintained_must_be_connected();
   void everybody_must_be_served();
 
   // chaos_faults.cpp

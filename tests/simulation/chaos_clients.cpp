@@ -17,6 +17,7 @@ EstablishOptions Chaos::some_options() {
   if (dice.chance(30)) options.terms.priority = static_cast<Priority>(dice.number(3));
   if (dice.chance(8)) options.lifetime = Lifetime::persistent;
   options.wait = !dice.chance(15);
+  options.terms.maintain = dice.chance(15);
   options.terms.pair = dice.chance(8);
   options.terms.trust = dice.chance(5);
   options.terms.use_cache = !dice.chance(20);

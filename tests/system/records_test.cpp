@@ -43,7 +43,16 @@ TEST(LeaseRecordFile, GivesBackWhatAFormerLifeKept) {
   Folders folders;
   const std::vector<KeptLease> lamp{{.name = ":1.5", .uid = 1000, .label = "kitch\xC3\xA9n \"1\""},
                                     {.name = ":1.6", .uid = 0, .lingers_to = TimePoint{123456us}}};
-  const std::vector<KeptLease> lock{{.persistent = true, .uid = 1001, .label = "hub"}};
+  const Terms terms{.attempt_timeout = 300s,
+                    .max_attempts = 100,
+                    .adapter = "hci3",
+                    .pair = true,
+                    .trust = true,
+                    .use_cache = false,
+                    .priority = Priority::low,
+                    .maintain = true};
+  const std::vector<KeptLease> lock{{.persistent = true, .uid = 1001, .label = "hub", .maintained = terms},
+                                    {.name = ":1.7", .uid = 1, .maintained = Terms{.maintain = true}}};
   folders.life().keep(kLamp, lamp);
   auto second = folders.life();
   EXPECT_EQ(second.former().at(kLamp), lamp);
@@ -51,7 +60,7 @@ TEST(LeaseRecordFile, GivesBackWhatAFormerLifeKept) {
   auto third = folders.life();
   const auto former = third.former();
   EXPECT_EQ(former.at(kLamp), lamp);
-  EXPECT_EQ(former.at(kLock), lock);
+  EXPECT_THAT(former.at(kLock), ::testing::UnorderedElementsAreArray(lock));
   third.keep(kLamp, {});
   EXPECT_EQ(folders.life().former().size(), 1U);
   struct stat file {};
@@ -88,6 +97,14 @@ TEST(LeaseRecordFile, DamageLosesNoMoreThanItsLine) {
       {"bleconnd leases 1 bus1\nAA:BB:CC:DD:EE:FF [{\"label\":\"\",\"name\":\":1.5\",\"uid\":-1}]\n", 0,
        true},
       {"bleconnd leases 1 bus1\nAA:BB:CC:DD:EE:FF 7\n", 0, true},
+      {"bleconnd leases 1 bus1\nAA:BB:CC:DD:EE:FF "
+       "[{\"label\":\"\",\"name\":\":1.5\",\"uid\":1,\"maintain\":7}]\n",
+       0, true},
+      {"bleconnd leases 1 bus1\nAA:BB:CC:DD:EE:FF [{\"label\":\"\",\"name\":\":1.5\",\"uid\":1,\"maintain\":"
+       "{\"adapter\":\"\",\"attempt-timeout\":0,\"max-attempts\":4,\"pair\":false,\"priority\":1,\"trust\":"
+       "false,"
+       "\"use-services-cache\":true}}]\n",
+       0, true},
   };
   for (auto& each : cases) {
     Folders folders;

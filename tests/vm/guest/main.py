@@ -8,6 +8,7 @@ import traceback
 # the order of these is the order of the table
 import scenarios_connect  # noqa: F401
 import scenarios_sharing  # noqa: F401
+import scenarios_maintain  # noqa: F401
 import scenarios_cache  # noqa: F401
 import scenarios_pairing  # noqa: F401
 import scenarios_faults  # noqa: F401

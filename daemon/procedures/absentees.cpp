@@ -1,0 +1,142 @@
+// One keeper while anybody is away: it sleeps until a window is due, and listens for all of them in it.
+#include "procedures/absentees.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "procedures/attempt.hpp"
+
+namespace bleconnd {
+
+// The discovery sessions of one window, and how long dials have kept them deaf.
+class Absentees::Window {
+ public:
+  explicit Window(Absentees& of) : of_{of} {}
+
+  // Follows adapters and devices as they come and go.
+  void follow() {
+    auto& stack = of_.bluez_.stack();
+    std::erase_if(open_, [&](const auto& open) {
+      const auto* adapter = stack.adapter(open.first);
+      return !adapter || adapter->power_epoch != open.second.power_epoch || !wanted(*adapter);
+    });
+    for (auto& adapter : stack.adapters) {
+      if (!adapter.powered || !wanted(adapter) || open_.contains(adapter.path)) continue;
+      auto token = of_.discovery_.join(adapter.path);
+      const auto deaf = token.deaf(of_.executor_.now());
+      open_.emplace(adapter.path, Open{adapter.power_epoch, std::move(token), deaf});
+    }
+    for (auto* place : of_.places_) listen_for(*place);
+  }
+  bool none() const { return open_.empty(); }
+  Duration deaf() const {
+    auto least = Duration::max();
+    for (auto& [path, open] : open_)
+      least = std::min(least, open.token.deaf(of_.executor_.now()) - open.deaf_before);
+    return open_.empty() ? Duration{} : least;
+  }
+
+ private:
+  struct Open {
+    std::uint64_t power_epoch;
+    Discovery::Token token;
+    Duration deaf_before;
+  };
+
+  bool wanted(const AdapterState& adapter) const {
+    return adapter.powered && std::ranges::any_of(of_.places_, [&](const Place* place) {
+             return !place->heard_ && may_use(place->terms_, adapter);
+           });
+  }
+  void listen_for(Place& place) {
+    if (place.heard_) return;
+    std::erase_if(place.ears_, [&](const auto& ear) { return !open_.contains(ear.first); });
+    for (auto& [path, open] : open_) {
+      const auto* adapter = of_.bluez_.stack().adapter(path);
+      const bool listens = std::ranges::any_of(place.ears_, [&](auto& ear) { return ear.first == path; });
+      if (listens || !adapter || !may_use(place.terms_, *adapter)) continue;
+      auto ear =
+          of_.bluez_.listen(path, place.device_, {path + "/" + place.device_.object_name()}, of_.changed_);
+      if (ear.ok()) place.ears_.emplace_back(path, std::move(ear.value()));
+    }
+    place.heard_ =
+        std::ranges::any_of(place.ears_, [](auto& ear) { return ear.second->heard().has_value(); });
+    if (!place.heard_) return;
+    place.ears_.clear();
+    place.wake_.notify();
+  }
+
+  Absentees& of_;
+  std::map<std::string, Open> open_;  // by adapter path
+};
+
+Absentees::Place::Place(Absentees& owner, DeviceAddress device, Terms terms, std::uint32_t missed,
+                        Notice& wake)
+    : owner_{owner},
+      device_{device},
+      terms_{std::move(terms)},
+      missed_{missed},
+      wake_{wake},
+      due_{owner.executor_.now() + (missed == 0 ? Duration{} : pause(missed))},
+      since_{owner.executor_.now()} {
+  at_ = owner_.places_.insert(owner_.places_.end(), this);
+  if (!std::exchange(owner_.keeping_, true)) owner_.tasks_.spawn(owner_.keep());
+  owner_.changed_.notify();
+}
+
+Absentees::Place::~Place() {
+  owner_.places_.erase(at_);
+  owner_.changed_.notify();
+}
+
+Duration Absentees::pause(std::uint32_t missed) {
+  constexpr std::uint32_t enough = 4;  // 20 s x 2^4 is beyond kMostPause
+  const auto doublings = std::min(missed == 0 ? 0 : missed - 1, enough);
+  return std::min<Duration>(kPause * (1U << doublings), kMostPause);
+}
+
+TimePoint Absentees::due() const {
+  auto due = kNever;
+  for (auto* place : places_)
+    if (!place->heard_) due = std::min(due, place->due_);
+  return due;
+}
+
+Task<Unit> Absentees::keep() {
+  while (!places_.empty()) {
+    const auto next = due();
+    if (executor_.now() >= next)
+      co_await listen();
+    else
+      co_await changed_.until(next, unstoppable());
+  }
+  keeping_ = false;
+  co_return Unit{};
+}
+
+Task<Unit> Absentees::listen() {
+  Notice::Forward stack{bluez_.stack_changed(), changed_};
+  Window window{*this};
+  const auto began = executor_.now();
+  for (;;) {
+    window.follow();
+    const auto waits = [](const Place* place) { return !place->heard_; };
+    if (std::ranges::none_of(places_, waits)) break;
+    // Who has just been lost gets a whole window.
+    auto full = began;
+    for (auto* place : places_)
+      if (waits(place) && place->missed_ == 0) full = std::max(full, place->since_);
+    const auto until = window.none() ? kNever : full + kWindow + window.deaf();
+    if (executor_.now() >= until) break;
+    co_await changed_.until(until, unstoppable());
+  }
+  for (auto* place : places_) {
+    place->ears_.clear();
+    if (place->heard_) continue;
+    ++place->missed_;
+    place->due_ = executor_.now() + pause(place->missed_);
+  }
+  co_return Unit{};
+}
+
+}  // namespace bleconnd

@@ -1,0 +1,52 @@
+// One after another: a device has a link on few adapters.
+#include "procedures/close_stale.hpp"
+
+#include "procedures/dial.hpp"
+#include "procedures/settle.hpp"
+
+namespace bleconnd {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto kLook = 10s;
+
+// False: it is still there.
+Task<bool> close_link(Radio& radio, DeviceState object, std::stop_token stop) {
+  auto watched = radio.bluez.watch(object.path);
+  if (!watched.ok()) co_return false;
+  const std::shared_ptr<DeviceWatch> watch = std::move(watched.value());
+  // A watch that has just begun knows no values yet.
+  const auto look_until = radio.now() + kLook;
+  auto looked = co_await radio.bluez.get_device(object.path, look_until, stop);
+  if (!looked.ok() || !looked.value().connected) co_return true;
+  const auto answered = co_await hang_up(radio, *watch);
+  (void)co_await until_link_down(radio, watch.get(), stop);
+  if (!watch->seen().connected) {
+    radio.dials.ended(object.path);
+    co_return true;
+  }
+  const bool may_forget = answered && !looked.value().bonded && !looked.value().trusted;
+  if (!may_forget) co_return false;
+  const auto deadline = radio.now() + kLook;
+  auto gone = co_await radio.bluez.remove_device(object.path, deadline, stop);
+  if (gone.ok()) radio.dials.ended(object.path);
+  co_return gone.ok();
+}
+
+}  // namespace
+
+Task<Outcome<std::uint32_t>> close_stale(Radio& radio, DeviceAddress device,
+                                         std::function<bool(const DeviceState&)> held, std::stop_token stop) {
+  const auto deadline = radio.now() + kLook;
+  auto objects = co_await radio.bluez.find_devices(device, deadline, stop);
+  if (!objects.ok()) co_return objects.failure();
+  std::uint32_t closed = 0;
+  for (auto& object : objects.value()) {
+    if (object.address != device.text() || !object.connected || held(object)) continue;
+    const auto gone = co_await close_link(radio, object, stop);
+    closed += gone ? 1 : 0;
+  }
+  co_return closed;
+}
+
+}  // namespace bleconnd

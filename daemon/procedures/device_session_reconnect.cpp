@@ -1,0 +1,73 @@
+// A maintained device without a link, while nobody waits for it.
+#include <algorithm>
+
+#include "procedures/device_session.hpp"
+
+namespace bleconnd {
+namespace {
+
+// What makes another try worth it at once: bluetoothd is back, or an adapter has come up.
+struct Footing {
+  std::string owner;
+  std::uint64_t powered = 0;
+
+  explicit Footing(const Stack& stack) : owner{stack.owner} {
+    for (auto& adapter : stack.adapters)
+      if (adapter.powered) powered = std::max(powered, adapter.power_epoch);
+  }
+  bool better_than(const Footing& before) const {
+    return powered > before.powered || (owner != before.owner && !owner.empty());
+  }
+};
+
+}  // namespace
+
+// Until it is time, or somebody wants it now; then one dial.
+Task<Unit> DeviceSession::reconnect() {
+  Notice::Forward stack{radio_.bluez.stack_changed(), changed_};
+  enter(Stage::backing_off, {}, {});
+  Footing before{radio_.stack()};
+  while (leases_.maintained() && !wants_it_now() && !shutting_down_) {
+    const Footing now{radio_.stack()};
+    if (now.better_than(before)) reconnect_.sign(radio_.now());
+    before = now;
+    away_or_back();
+    if (!away_ && radio_.now() >= reconnect_.due()) {
+      co_await run();
+      break;
+    }
+    const auto until = away_ ? kNever : reconnect_.due();
+    co_await changed_.until(until, unstoppable());
+  }
+  place_.reset();
+  if (!link_ && !leases_.maintained()) enter(Stage::disconnected, {}, {});
+  co_return Unit{};
+}
+
+// Who is away has a place among the absentees, and is back when it was heard there.
+void DeviceSession::away_or_back() {
+  if (away_ && !place_) place_ = radio_.absentees.join(address_, terms_of_maintained(), missed_, changed_);
+  if (!place_) return;
+  missed_ = place_->missed();
+  if (!place_->heard()) return;
+  place_.reset();
+  away_ = false;
+  reconnect_.sign(radio_.now());
+}
+
+void DeviceSession::reconnects_after(const Failure& failure) {
+  const auto cause = failure.cause;
+  away_ =
+      cause == Cause::window_over || cause == Cause::dial_timeout_unheard || cause == Cause::removed_unheard;
+  reconnect_.failed(cause, radio_.now());
+  // Who is heard in every window and never when it is dialled opens no more windows than who is not heard.
+  if (away_ && reconnect_.is_open()) missed_ = std::max(missed_, reconnect_.failures());
+}
+
+// A dial has failed, and that was told; or it is not there, and nothing was tried.
+void DeviceSession::end_unattended(const Failure& failure) {
+  if (failure.cause == Cause::window_over) away_ = true;
+  enter(Stage::backing_off, {}, {});
+}
+
+}  // namespace bleconnd
