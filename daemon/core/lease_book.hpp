@@ -17,7 +17,8 @@
 namespace bleconnd {
 
 struct Caller {
-  std::string name;  // unique bus name, ":1.42"
+  static constexpr std::uint32_t kUnknown = 0xFFFFFFFF;  // it had left the bus before its user was asked for
+  std::string name;                                      // unique bus name, ":1.42"
   std::uint32_t uid = 0;
 };
 

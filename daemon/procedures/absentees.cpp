@@ -3,10 +3,17 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "procedures/attempt.hpp"
 
 namespace bleconnd {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto kLook = 10s;  // all objects of BlueZ, which may be starved
+
+}  // namespace
 
 // The discovery sessions of one window, and how long dials have kept them deaf.
 class Absentees::Window {
@@ -135,6 +142,24 @@ Task<Unit> Absentees::listen() {
     if (place->heard_) continue;
     ++place->missed_;
     place->due_ = executor_.now() + pause(place->missed_);
+  }
+  co_await look_for_links();
+  co_return Unit{};
+}
+
+// A device with a link does not advertise: one that came up unnoticed, or by another program, is found in one
+// read for all of them.
+Task<Unit> Absentees::look_for_links() {
+  const auto deadline = executor_.now() + kLook;
+  auto all = co_await bluez_.all_devices(deadline, unstoppable());
+  if (!all.ok()) co_return Unit{};
+  std::set<std::string> connected;
+  for (auto& each : all.value())
+    if (each.connected) connected.insert(each.address);
+  for (auto* place : places_) {
+    if (place->heard_ || !connected.contains(place->device_.text())) continue;
+    place->heard_ = true;
+    place->wake_.notify();
   }
   co_return Unit{};
 }

@@ -58,6 +58,7 @@ class Absentees {
   TimePoint due() const;
   Task<Unit> keep();
   Task<Unit> listen();
+  Task<Unit> look_for_links();
 
   Executor& executor_;
   Bluez& bluez_;

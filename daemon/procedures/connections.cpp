@@ -48,6 +48,8 @@ Task<Unit> Connections::keep(std::shared_ptr<DeviceSession> session) {
 Task<Answer<Established>> Connections::establish(Caller caller, DeviceAddress address,
                                                  EstablishOptions options) {
   if (shutting_down_) return answer<Established>(refuse({Cause::cancelled, "bleconnd is stopping"}));
+  if (caller.uid == Caller::kUnknown)
+    return answer<Established>(refuse({Cause::cancelled, "the caller has left the bus"}));
   const auto* known = find(address);
   const bool has_lease = known && known->leased_by(caller, options.lifetime);
   const bool persistent = options.lifetime == Lifetime::persistent && !has_lease;
@@ -163,7 +165,7 @@ Task<Answer<Cleared>> Connections::clear_cache(Caller caller, DeviceAddress addr
   Cleared cleared;
   const auto found = sessions_.find(address);
   const auto session = found == sessions_.end() ? nullptr : found->second;
-  if (session && force && caller.uid != 0 && session->held_by_others(caller.name))
+  if (session && force && caller.uid != 0 && session->held_by_others(caller))
     co_return Refusal{Category::access_denied, "denied",
                       "denied: others hold a connection of " + address.text() +
                           ", and only root may take it away; leave out force, or ask root"};
@@ -227,6 +229,7 @@ void Connections::restore(const std::set<std::string>& on_bus) {
       lease.lingers_to = each.lingers_to;
       if (!each.persistent && !each.lingers_to && !on_bus.contains(each.name))
         lease.lingers_to = radio_.now() + linger_;
+      if (lease.lingers_to) lease.lingers_to = std::min(*lease.lingers_to, radio_.now() + linger_);
       if (lease.lingers_to && *lease.lingers_to <= radio_.now()) continue;
       lease.hold = quota_.hold(each.uid, each.persistent ? Quota::Kind::persistent : Quota::Kind::ordinary);
       leases.push_back(std::move(lease));

@@ -112,7 +112,7 @@ void DeviceSession::keep_leases() {
   for (auto& lease : leases_.all()) {
     const auto& name = lease.holder.name;
     const auto waits_only = [&](const Waiting* call) {
-      return call->caller.name == name && !call->served && (call->made_lease || !lease.maintained);
+      return call->caller.name == name && !call->served && (call->made_lease || !(lease.maintained || link_));
     };
     const bool holds = (link_ || restored_ || lease.maintained) &&
                        (lease.lingers_to || std::ranges::none_of(waiting_, waits_only));
@@ -147,6 +147,11 @@ void DeviceSession::enter(Stage stage, const std::string& adapter, const std::st
 
 Task<Unit> DeviceSession::run() {
   if (restored_) co_await until_bluez_is_looked_at();
+  if (restored_ && shutting_down_) {  // its leases and its link are for the next life to look at
+    left_up_ = true;
+    restored_ = false;
+    co_return Unit{};
+  }
   terms_ = terms_of_waiting();
   terms_.adopt_only = restored_ && !somebody_waits();
   stop_run_ = std::stop_source{};
@@ -159,6 +164,7 @@ Task<Unit> DeviceSession::run() {
   const auto stop = stop_run_.get_token();
   auto end = co_await establish_connection(radio_, address_, terms_, *this, stop);
   running_ = false;
+  if (shutting_down_ && terms_.adopt_only) left_up_ = true;
   pursued_ = false;
   restored_ = false;
   place_.reset();

@@ -96,7 +96,7 @@ class DeviceSession : private Progress {
   void shut_down();
   // The cache of this device was cleared: BlueZ's copy goes when the link, or the attempt, has ended.
   void forget_when_ended() { forget_ = true; }
-  bool held_by_others(const std::string& name) const;
+  bool held_by_others(const Caller& caller) const;
   bool leased_by(const Caller& caller, Lifetime lifetime) const { return leases_.holds(caller, lifetime); }
 
   DeviceAddress address() const { return address_; }
@@ -158,6 +158,7 @@ class DeviceSession : private Progress {
   Refusal overdue(const Waiting& waiting) const;
   bool can_serve(Waiting& waiting);
   void refuse_call(Waiting& waiting, Refusal refusal);
+  void served(Waiting& waiting);
   bool cancel_calls(const std::string& name);
   void wake_callers();
 

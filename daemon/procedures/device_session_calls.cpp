@@ -94,14 +94,12 @@ Task<Answer<Established>> DeviceSession::wait(std::unique_ptr<Waiting> waiting) 
     }
     co_await waiting->wake.until(until, unstoppable());
   }
-  waiting->served = true;
-  keep_leases();
+  served(*waiting);
   co_return so_far(*waiting);
 }
 
 void DeviceSession::declared(std::unique_ptr<Waiting> waiting) {
-  waiting->served = true;
-  keep_leases();
+  served(*waiting);
 }
 
 // Each call has its own idea of what is usable.
@@ -112,7 +110,7 @@ bool DeviceSession::can_serve(Waiting& waiting) {
   const auto lacking = services_ ? missing(*services_, required) : required;
   if (lacking.empty()) return true;
   if (!link_->verified) return false;  // what the cache lacks, the device may have
-  const bool may_drop = !link_->foreign && !held_by_others(waiting.caller.name);
+  const bool may_drop = !link_->foreign && !held_by_others(waiting.caller);
   if (may_drop && !waiting.discovered_again) {
     waiting.discovered_again = true;
     discover_again_ = true;
@@ -125,8 +123,12 @@ bool DeviceSession::can_serve(Waiting& waiting) {
   return false;
 }
 
-bool DeviceSession::held_by_others(const std::string& name) const {
-  return std::ranges::any_of(leases_.all(), [&](auto& lease) { return lease.holder.name != name; });
+// What lingers or is persistent belongs to a user, not to a bus name.
+bool DeviceSession::held_by_others(const Caller& caller) const {
+  return std::ranges::any_of(leases_.all(), [&](auto& lease) {
+    const bool of_user = lease.persistent() || lease.lingers_to;
+    return of_user ? lease.holder.uid != caller.uid : lease.holder.name != caller.name;
+  });
 }
 
 Established DeviceSession::so_far(const Waiting& waiting) const {
@@ -142,14 +144,15 @@ Established DeviceSession::so_far(const Waiting& waiting) const {
 }
 
 // A call that got no link keeps no lease, unless another call of the same caller still waits, or the lease
-// was there before it and is maintained.
+// was there before it and still has a link, or is maintained.
 void DeviceSession::call_ends(const Waiting& waiting) {
   const auto& name = waiting.caller.name;
   const auto other =
       std::ranges::find_if(waiting_, [&](auto* each) { return each->caller.name == name && !each->over(); });
   const bool waits_on = other != waiting_.end();
   if (waits_on && !waiting.served) (*other)->made_lease |= waiting.made_lease;
-  const bool stays = waiting.served || waits_on || (!waiting.made_lease && leases_.is_maintained(name));
+  const bool has_a_use = link_ || leases_.is_maintained(name);
+  const bool stays = waiting.served || waits_on || (!waiting.made_lease && has_a_use);
   const bool ended = !stays && leases_.end(name);
   ended ? leases_changed() : reconsider();
 }
@@ -243,10 +246,29 @@ bool DeviceSession::cancel_calls(const std::string& name) {
   return any;
 }
 
-// A refused call takes the lease with it that it made.
+// A refused call takes the persistent lease with it that it made, unless another call of the user waits for
+// it.
 void DeviceSession::refuse_call(Waiting& waiting, Refusal refusal) {
   waiting.refusal = std::move(refusal);
-  if (std::exchange(waiting.made_persistent, false)) leases_.end_persistent(waiting.caller.uid);
+  if (!std::exchange(waiting.made_persistent, false)) return;
+  const auto heir = std::ranges::find_if(waiting_, [&](auto* other) {
+    return !other->over() && other->caller.uid == waiting.caller.uid &&
+           other->options.lifetime == Lifetime::persistent;
+  });
+  if (heir != waiting_.end()) {
+    (*heir)->made_persistent = true;
+  } else if (leases_.end_persistent(waiting.caller.uid)) {
+    leases_changed();
+  }
+}
+
+// Its lease has a link now, or was promised: no refusal of another call of the user ends it.
+void DeviceSession::served(Waiting& waiting) {
+  waiting.served = true;
+  if (waiting.options.lifetime == Lifetime::persistent)
+    for (auto* other : waiting_)
+      if (other->caller.uid == waiting.caller.uid) other->made_persistent = false;
+  keep_leases();
 }
 
 void DeviceSession::wake_callers() {
@@ -254,8 +276,9 @@ void DeviceSession::wake_callers() {
 }
 
 Answer<std::uint32_t> DeviceSession::release(const Caller& caller) {
+  const auto before = leases_.size();
   const bool had_call = cancel_calls(caller.name);
-  const bool had_lease = leases_.release(caller);
+  const bool had_lease = leases_.size() < before || leases_.release(caller);
   if (!had_call && !had_lease) return refuse({Cause::not_connected, {}});
   leases_changed();
   return static_cast<std::uint32_t>(leases_.size());

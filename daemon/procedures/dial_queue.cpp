@@ -102,7 +102,20 @@ Task<Unit> DialQueue::until_down(Slot slot, std::shared_ptr<DeviceWatch> watch) 
   const auto deadline = executor_.now() + kLinkDown;
   while (watch->seen().connected && executor_.now() < deadline && is_current(slot))
     co_await watch->changed().until(deadline, unstoppable());
-  if (watch->seen().connected && is_current(slot)) slots_.other_came(slot.adapter_, slot.device_);
+  if (!watch->seen().connected || !is_current(slot)) co_return Unit{};
+  const auto adapter = slot.adapter_;
+  const auto device = slot.device_;
+  {
+    const Slot over{std::move(slot)};
+    slots_.other_came(adapter, device);
+  }
+  // Where slots are limited, its end is waited for.
+  Notice wake{executor_};
+  Notice::Forward link{watch->changed(), wake};
+  Notice::Forward limits{changed_, wake};
+  while (watch->seen().connected && slots_.watched(adapter, executor_.now()))
+    co_await wake.until(kNever, unstoppable());
+  if (!watch->seen().connected) other_went(adapter, device);
   co_return Unit{};
 }
 

@@ -263,6 +263,8 @@ class Run {
     const Duration patience = terms_.attempt_timeout;
     auto resolved = co_await resolve(radio_, *watch_, route, patience, stop);
     if (resolved.ok()) co_return resolved;
+    // The daemon ends while it looks at a link of its former life: the next one does that.
+    if (terms_.adopt_only && resolved.failed_by(Cause::cancelled)) co_return resolved;
     // A link without services is a phantom, whoever made it; otherwise it stays with the program that made
     // it.
     const bool phantom = resolved.failed_by(Cause::services_incomplete);

@@ -27,6 +27,7 @@ Task<Unit> LinkCensus::follow(std::vector<std::string> adapters, DeviceAddress d
   while (must_count(adapters) && !stop.stop_requested()) {
     if (reading_) {
       co_await counted_now_.until(kNever, stop);
+      if (read_failed_) break;  // one that is not answered is not asked for by each in turn
       continue;
     }
     auto all = co_await read(device, stop);
@@ -53,6 +54,7 @@ Task<Outcome<std::vector<DeviceState>>> LinkCensus::read(DeviceAddress device, s
   const Reading reading{*this};
   const auto deadline = executor_.now() + kRead;
   auto all = co_await bluez_.find_devices(device, deadline, stop);
+  read_failed_ = !all.ok() && !all.failed_by(Cause::cancelled);
   co_return all;
 }
 

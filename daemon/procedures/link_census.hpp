@@ -65,6 +65,7 @@ class LinkCensus {
   Notice counted_now_;
   std::uint32_t interested_ = 0;
   std::uint32_t reading_ = 0;
+  bool read_failed_ = false;  // the last one
   std::map<std::string, std::uint64_t>
       counted_;                       // by adapter address: the power epoch that it was counted in
   std::set<std::string> followed_;    // paths

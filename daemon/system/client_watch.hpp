@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "core/lease_book.hpp"
 #include "system/match_rules.hpp"
 #include "system/signal_filter.hpp"
 
@@ -35,7 +36,7 @@ class ClientWatch {
   // The unique names that are on the bus now; asks the bus driver and waits for its answer. Departures after
   // it are told by on_left().
   std::set<std::string> present();
-  static constexpr std::uint32_t nobody_known = UINT32_MAX;  // no user id: setuid(2)
+  static constexpr std::uint32_t nobody_known = Caller::kUnknown;
 
  private:
   void on_signal(sd_bus_message* signal);

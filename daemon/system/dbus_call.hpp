@@ -24,6 +24,7 @@ class DbusCall final : public Pending<Outcome<T>>, private DbusLine::Waiter {
            std::stop_token stop)
       : Pending<Outcome<T>>{executor, std::move(stop)},
         line_{line},
+        use_{line},
         message_{std::move(message)},
         read_{std::move(read)},
         deadline_{deadline} {}
@@ -52,6 +53,7 @@ class DbusCall final : public Pending<Outcome<T>>, private DbusLine::Waiter {
   }
 
   DbusLine& line_;
+  DbusLine::Use use_;
   BusMessage message_;
   Read read_;
   TimePoint deadline_;

@@ -101,8 +101,4 @@ std::size_t DbusLine::given_up() const {
       std::count_if(sent_.begin(), sent_.end(), [](const Call& call) { return call.waiter == nullptr; }));
 }
 
-std::size_t DbusLine::waiting() const {
-  return sent_.size() + queued_.size() - given_up();
-}
-
 }  // namespace bleconnd

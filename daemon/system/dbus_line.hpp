@@ -29,6 +29,18 @@ class DbusLine {
     ~Waiter() = default;
   };
 
+  // Whoever may still withdraw() from this line: it must not go before. Longer than the wait for an answer,
+  // since the coroutine that waited goes on later.
+  class Use {
+   public:
+    explicit Use(DbusLine& line) : line_{line} { ++line_.uses_; }
+    Use(const Use&) = delete;
+    ~Use() { --line_.uses_; }
+
+   private:
+    DbusLine& line_;
+  };
+
   explicit DbusLine(sd_bus* bus) : bus_{bus} {}
   DbusLine(const DbusLine&) = delete;
   DbusLine& operator=(const DbusLine&) = delete;
@@ -44,8 +56,8 @@ class DbusLine {
   void gone(std::string_view destination);
 
   bool waits_for(std::string_view path) const;  // somebody does, for an answer of this object
-  std::size_t waiting() const;                  // calls that somebody waits for
-  std::size_t given_up() const;                 // calls without an answer that nobody waits for any more
+  bool in_use() const { return uses_ > 0; }
+  std::size_t given_up() const;  // calls without an answer that nobody waits for any more
 
  private:
   struct Call {
@@ -60,6 +72,7 @@ class DbusLine {
   void send(std::list<Call>::iterator call);
 
   sd_bus* bus_;
+  std::size_t uses_ = 0;
   std::list<Call> sent_;
   std::list<Call> queued_;
 };

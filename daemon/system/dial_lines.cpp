@@ -23,7 +23,7 @@ DialLines::~DialLines() = default;
 DbusLine& DialLines::line(std::string_view path) {
   if (main_.waits_for(path)) return main_;
   if (spare_ && spare_->line.waits_for(path)) return spare_->line;
-  const bool spare_idle = spare_ && spare_->line.waiting() == 0;
+  const bool spare_idle = spare_ && !spare_->line.in_use();
   if (main_.given_up() < kLost) {  // as always, or again after a restart of bluetoothd
     if (spare_idle) spare_.reset();
     return main_;

@@ -14,8 +14,8 @@ namespace bleconnd {
 namespace {
 
 using nlohmann::json;
-constexpr std::size_t kMostText =
-    255;  // of a bus name; a label has 64 bytes, more where it was made printable
+constexpr std::size_t kMostText = 256;  // of a bus name; of a label of 64 bytes, each as \xNN
+constexpr std::int64_t kMostUsec = 4'000'000'000'000'000;  // of an uptime: 126 years, and no overflow
 
 std::string file_in(const std::string& directory) {
   return directory.empty() ? std::string{} : directory + "/leases";
@@ -95,8 +95,10 @@ std::optional<KeptLease> from_json(const json& object, bool persistent) {
   if (persistent) return lease;
   if (!text("name", lease.name) || !lease.name.starts_with(':')) return {};
   const auto until = object.find("until");
-  if (until != object.end() && until->is_number_integer())
+  if (until != object.end()) {
+    if (!until->is_number_unsigned() || until->get<std::uint64_t>() > kMostUsec) return {};
     lease.lingers_to = TimePoint{std::chrono::microseconds{until->get<std::int64_t>()}};
+  }
   return lease;
 }
 

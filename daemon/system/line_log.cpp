@@ -77,13 +77,16 @@ void LineLog::put(const std::string& key, const std::string& value) {
   if (value.empty() && values_.erase(key) == 0) return;
   if (!value.empty()) values_.insert_or_assign(key, value);
   if (file_.empty()) return;
-  const bool whole = whole_ && lines_ < 2 * values_.size() + kSpareLines;
-  const bool written = whole ? append(value.empty() ? key + "\n" : key + " " + value + "\n") : rewrite();
+  const auto line = value.empty() ? key + "\n" : key + " " + value + "\n";
+  const bool short_enough =
+      lines_ < 2 * values_.size() + kSpareLines && bytes_ + line.size() < 2 * rewritten_ + kSpareBytes;
+  const bool written = whole_ && short_enough ? append(line) : rewrite();
   if (written && std::exchange(failing_, false)) journal_.info("{} is written again", file_);
 }
 
 bool LineLog::append(std::string_view text) {
   ++lines_;
+  bytes_ += text.size();
   const Descriptor file{open(file_.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_APPEND)};
   const int error = file.get() < 0 ? errno : write_whole(file.get(), text);
   if (error == 0) return true;
@@ -108,6 +111,7 @@ bool LineLog::rewrite() {
   }
   whole_ = true;
   lines_ = values_.size();
+  bytes_ = rewritten_ = text.size();
   return true;
 }
 

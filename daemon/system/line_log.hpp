@@ -13,8 +13,9 @@ class Journal;
 
 class LineLog {
  public:
-  static constexpr std::size_t kMostBytes = 4 * 1024 * 1024;  // read back; 8,192 leases have below 2 MiB
+  static constexpr std::size_t kMostBytes = 16 * 1024 * 1024;  // read back; 8,192 leases have below 4 MiB
   static constexpr std::size_t kSpareLines = 256;
+  static constexpr std::size_t kSpareBytes = 256 * 1024;  // a line can be long: it has all leases of a device
 
   // `file` empty: nothing is kept. `head`: the first line, which has to be the same for the rest to count.
   LineLog(std::string file, std::string head, const Journal& journal);
@@ -34,7 +35,9 @@ class LineLog {
   const Journal& journal_;
   std::map<std::string, std::string> values_;
   std::size_t lines_ = 0;
-  bool whole_ = false;  // what is in the file is what we wrote
+  std::size_t bytes_ = 0;      // of the file
+  std::size_t rewritten_ = 0;  // what it had when it was written as a whole
+  bool whole_ = false;         // what is in the file is what we wrote
   bool failing_ = false;
 };
 

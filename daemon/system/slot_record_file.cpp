@@ -25,7 +25,7 @@ std::optional<LearnedLimit> parse(std::string_view text) {
   const auto limit = std::from_chars(text.data(), end, learned.limit);
   if (limit.ec != std::errc{} || limit.ptr == end || *limit.ptr != ' ') return {};
   const auto when = std::from_chars(limit.ptr + 1, end, at);
-  if (when.ec != std::errc{} || when.ptr != end) return {};
+  if (when.ec != std::errc{} || when.ptr != end || at < 0) return {};
   // A clock that was wrong then, or is now: as if learned now.
   learned.age = std::chrono::seconds{std::max<std::int64_t>(wall_clock() - at, 0)};
   return learned;

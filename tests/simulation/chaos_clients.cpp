@@ -59,7 +59,8 @@ void Chaos::client_acts(std::size_t number) {
       if (world().chance(30)) establish(client, device);  // right behind it
       break;
     case 11:
-      endings_.push_back(scene_.clear_cache(client, device, world().chance(20)));
+      // By force it ends whatever runs, a pairing too: that is a fault.
+      endings_.push_back(scene_.clear_cache(client, device, world().chance(20) && faults_));
       break;
     case 12:
       endings_.push_back(scene_.services(device));

@@ -207,5 +207,67 @@ TEST(Quotas, OfPersistentLeasesOneUserCannotTakeAnothers) {
   stage.run_until_answered(stage.release(kBob, kLamp));
 }
 
+// --- refusals end what they made, and nothing else ---
+
+TEST(PersistentLease, IsNotEndedByTheRefusalOfAnotherCallOfItsUser) {
+  Lit stage;
+  stage.bluetoothd.peer(kLamp).link_time = 8s;
+  auto hasty = persistent();
+  hasty.timeout = 4s;
+  auto refused = stage.establish(kAlice, kLamp, hasty);
+  stage.run_for(100ms);
+  auto patient = stage.establish(kBob, kLamp, persistent());
+  stage.run_until_answered(refused);
+  EXPECT_FALSE(refused->ok());
+  stage.run_until_answered(patient);
+  EXPECT_EQ(patient->text(), "ok hci0 shared");
+  stage.run_for(60s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+  auto missing = persistent();
+  missing.required_uuids = {*full_uuid("dead")};
+  EXPECT_EQ(stage.connect(kAlice, kLamp, missing), "ConnectionFailed services-incomplete");
+  stage.run_for(60s);
+  EXPECT_EQ(stage.stage(kLamp), "connected") << "it was there before that call";
+}
+
+TEST(Lease, IsNotEndedByTheRefusalOfASecondCallOfItsCaller) {
+  Lit stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0 shared");
+  EstablishOptions missing;
+  missing.required_uuids = {*full_uuid("dead")};
+  EXPECT_EQ(stage.connect(kAlice, kLamp, missing), "ConnectionFailed services-incomplete");
+  stage.run_until_answered(stage.release(kBob, kLamp));
+  stage.run_for(60s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+}
+
+TEST(Lease, OfACallerThatIsNoLongerThereIsNotMade) {
+  Lit stage;
+  stage.uids[kBob] = Caller::kUnknown;
+  EXPECT_EQ(stage.connect(kBob, kLamp, persistent()), "Cancelled cancelled");
+  EXPECT_EQ(stage.stage(kLamp), "");
+}
+
+// SIGTERM right behind a start: the next life looks at what the last one left.
+TEST(Restored, TerminatedWhileItLooksForItsLinksTheDaemonLeavesThemToTheNext) {
+  for (auto after : {0ms, 1ms, 5ms, 20ms, 60ms, 200ms}) {
+    Lit stage;
+    stage.bluetoothd.peer(kLamp).discovery_time = 100ms;
+    EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+    stage.crash_daemon();
+    stage.start_daemon();
+    stage.run_for(after);
+    stage.stop_daemon();
+    stage.crash_daemon();  // the process is gone
+    EXPECT_EQ(stage.leases.kept.size(), 1U) << after.count() << " ms";
+    EXPECT_EQ(stage.bluetoothd.links(Program::ours), 1U) << after.count() << " ms";
+    stage.start_daemon();
+    stage.run_for(2s);
+    EXPECT_EQ(stage.stage(kLamp), "connected") << after.count() << " ms";
+    EXPECT_EQ(stage.count("Connect"), 1U);
+  }
+}
+
 }  // namespace
 }  // namespace bleconnd::simulation

@@ -177,5 +177,21 @@ TEST(Maintain, TheAdapterComesBackUnderAnotherIndex) {
   EXPECT_EQ(stage.stage(kLamp), "connected");
 }
 
+TEST(Maintain, WhoIsAwayBecauseAnotherProgramConnectedItIsAdopted) {
+  Maintained stage;
+  stage.bluetoothd.hears_no_more(kFirst, kLamp);
+  stage.bluetoothd.drop_link(kLamp);
+  stage.run_for(100s);
+  ASSERT_EQ(stage.stage(kLamp), "backing-off");
+  stage.keep_object(kLamp);
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.bluetoothd.foreign_connect(stage.lamp_at());
+  stage.begin();
+  stage.run_for(Absentees::kMostPause + 15s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+  EXPECT_EQ(stage.count("Connect"), 0U);
+  EXPECT_EQ(stage.bluetoothd.links(Program::foreign), 1U);
+}
+
 }  // namespace
 }  // namespace bleconnd::simulation

@@ -247,5 +247,22 @@ TEST(Slots, ALinkThatIsUpIsSharedHoweverFullTheAdapterIs) {
   EXPECT_EQ(stage.connect(kBob, device(10)), "ok hci0 shared");
 }
 
+TEST(Slots, AnothersLinkThatOutlivesOurLeaseIsFollowedToItsEnd) {
+  Limited stage{1};
+  stage.bluetoothd.make_object(kFirst, device(10));
+  stage.bluetoothd.foreign_connect(stage.bluetoothd.path(kFirst, device(10)));
+  stage.run_for(2s);
+  EXPECT_EQ(stage.connect(kAlice, device(10)), "ok hci0 shared");
+  auto call = stage.establish(kBob, device(11), with_timeout(600s));
+  stage.run_for(2s);
+  EXPECT_EQ(stage.stage(device(11)), "queued");
+  stage.run_until_answered(stage.release(kAlice, device(10)));
+  stage.run_for(10s);
+  EXPECT_EQ(stage.stage(device(11)), "queued") << "the other program still has the slot";
+  stage.bluetoothd.foreign_disconnect(stage.bluetoothd.path(kFirst, device(10)));
+  stage.run_until_answered(call, 30s);
+  EXPECT_EQ(call->text(), "ok hci0");
+}
+
 }  // namespace
 }  // namespace bleconnd::simulation
