@@ -95,7 +95,7 @@ TEST(DialRecordFile, OfADamagedFileCountsWhatIsSound) {
       {head + kPath + "  linked\n" + sound, true, true},
       {head + std::string(300, 'x') + " :1.5 linked\n" + sound, true, true},
       {head + kPath + " :" + std::string(300, '1') + " linked\n" + sound, true, true},
-      {head + sound + std::string(5'000'000, ' '), false, true},  // longer than is read
+      {head + sound + std::string(LineLog::kMostBytes, ' '), false, true},  // longer than is read
   };
   for (const auto& file : files) {
     TemporaryDirectory folder;

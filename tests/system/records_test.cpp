@@ -124,6 +124,17 @@ TEST(LeaseRecordFile, WithoutFoldersNothingIsKept) {
   EXPECT_THAT(captured.text(), IsEmpty());
 }
 
+TEST(LineLog, IsRewrittenBeforeLongLinesAreTooManyToBeReadBack) {
+  TemporaryDirectory folder;
+  const Journal journal;
+  const auto file = folder.path().string() + "/lines";
+  LineLog log{file, "head", journal};
+  for (int change = 0; change < 300; ++change)
+    log.put("key", std::string(64 * 1024, static_cast<char>('a' + change % 26)));
+  EXPECT_LT(contents(file).size(), LineLog::kSpareBytes + 4 * 64 * 1024);
+  EXPECT_EQ((LineLog{file, "head", journal}.read().at("key").size()), 64U * 1024U);
+}
+
 TEST(LineLog, GrowsByALineAndIsRewrittenWhenMostOfItIsPast) {
   TemporaryDirectory folder;
   const auto file = folder.path().string() + "/log";
