@@ -2,10 +2,10 @@
 #include "procedures/absentees.hpp"
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include "procedures/attempt.hpp"
+#include "procedures/discovery_window.hpp"
 
 namespace bleconnd {
 namespace {
@@ -15,56 +15,35 @@ constexpr auto kLook = 10s;  // all objects of BlueZ, which may be starved
 
 }  // namespace
 
-// The discovery sessions of one window, and how long dials have kept them deaf.
+// Who listens for whom in one window.
 class Absentees::Window {
  public:
-  explicit Window(Absentees& of) : of_{of} {}
+  explicit Window(Absentees& of) : of_{of}, sessions_{of.executor_, of.bluez_, of.discovery_} {}
 
   // Follows adapters and devices as they come and go.
   void follow() {
-    auto& stack = of_.bluez_.stack();
-    std::erase_if(open_, [&](const auto& open) {
-      const auto* adapter = stack.adapter(open.first);
-      return !adapter || adapter->power_epoch != open.second.power_epoch || !wanted(*adapter);
-    });
-    for (auto& adapter : stack.adapters) {
-      if (!adapter.powered || !wanted(adapter) || open_.contains(adapter.path)) continue;
-      auto token = of_.discovery_.join(adapter.path);
-      const auto deaf = token.deaf(of_.executor_.now());
-      open_.emplace(adapter.path, Open{adapter.power_epoch, std::move(token), deaf});
-    }
+    sessions_.keep([this](const AdapterState& adapter) { return wanted(adapter); });
+    for (auto& adapter : of_.bluez_.stack().adapters)
+      if (adapter.powered && wanted(adapter) && !sessions_.is_open(adapter.path)) sessions_.open(adapter);
     for (auto* place : of_.places_) listen_for(*place);
   }
-  bool none() const { return open_.empty(); }
-  Duration deaf() const {
-    auto least = Duration::max();
-    for (auto& [path, open] : open_)
-      least = std::min(least, open.token.deaf(of_.executor_.now()) - open.deaf_before);
-    return open_.empty() ? Duration{} : least;
-  }
+  bool none() const { return sessions_.none(); }
+  Duration deaf() const { return sessions_.deaf(); }
 
  private:
-  struct Open {
-    std::uint64_t power_epoch;
-    Discovery::Token token;
-    Duration deaf_before;
-  };
-
   bool wanted(const AdapterState& adapter) const {
-    return adapter.powered && std::ranges::any_of(of_.places_, [&](const Place* place) {
-             return !place->heard_ && may_use(place->terms_, adapter);
-           });
+    return std::ranges::any_of(
+        of_.places_, [&](const Place* place) { return !place->heard_ && may_use(place->terms_, adapter); });
   }
   void listen_for(Place& place) {
     if (place.heard_) return;
-    std::erase_if(place.ears_, [&](const auto& ear) { return !open_.contains(ear.first); });
-    for (auto& [path, open] : open_) {
+    std::erase_if(place.ears_, [&](const auto& ear) { return !sessions_.is_open(ear.first); });
+    for (auto& path : sessions_.adapters()) {
       const auto* adapter = of_.bluez_.stack().adapter(path);
-      const bool listens = std::ranges::any_of(place.ears_, [&](auto& ear) { return ear.first == path; });
-      if (listens || !adapter || !may_use(place.terms_, *adapter)) continue;
+      if (place.ears_.contains(path) || !adapter || !may_use(place.terms_, *adapter)) continue;
       auto ear =
           of_.bluez_.listen(path, place.device_, {path + "/" + place.device_.object_name()}, of_.changed_);
-      if (ear.ok()) place.ears_.emplace_back(path, std::move(ear.value()));
+      if (ear.ok()) place.ears_.emplace(path, std::move(ear.value()));
     }
     place.heard_ =
         std::ranges::any_of(place.ears_, [](auto& ear) { return ear.second->heard().has_value(); });
@@ -74,7 +53,7 @@ class Absentees::Window {
   }
 
   Absentees& of_;
-  std::map<std::string, Open> open_;  // by adapter path
+  DiscoveryWindow sessions_;
 };
 
 Absentees::Place::Place(Absentees& owner, DeviceAddress device, Terms terms, std::uint32_t missed,

@@ -2,9 +2,9 @@
 // hundred cost the radio what the one costs that has been away for the shortest time.
 #pragma once
 #include <list>
+#include <map>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "async/notice.hpp"
 #include "async/scope.hpp"
@@ -42,9 +42,9 @@ class Absentees {
     std::uint32_t missed_;
     Notice& wake_;
     bool heard_ = false;
-    TimePoint due_;    // of the next window that is opened for it
-    TimePoint since_;  // it has waited
-    std::vector<std::pair<std::string, std::unique_ptr<Ear>>> ears_;  // by adapter path
+    TimePoint due_;                                     // of the next window that is opened for it
+    TimePoint since_;                                   // it has waited
+    std::map<std::string, std::unique_ptr<Ear>> ears_;  // by adapter path
     std::list<Place*>::iterator at_;
   };
   // `missed`: how many windows in a row it has missed before. `wake` is told when it is heard.

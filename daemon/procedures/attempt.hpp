@@ -24,7 +24,7 @@ enum class Stage {
 };
 std::string_view text(Stage stage);
 
-// They grow while callers join, so a run reads them anew at each use.
+// Terms grow while callers join, so a run reads them anew at each use.
 bool may_use(const Terms& terms, const AdapterState& adapter);
 
 struct FailedAttempt {

@@ -115,6 +115,7 @@ bool Connections::is_held(const DeviceState& object, bool whole_adapter) const {
   if (!address || !adapter) return false;
   const auto* session = find(*address);
   if (!session) return whole_adapter && radio_.routes.last_adapter(*address) == adapter->address;
+  if (session->is_restoring()) return true;
   switch (session->stage()) {
     case Stage::queued:
     case Stage::connecting:

@@ -311,8 +311,10 @@ void DeviceSession::lost(const std::string& reason) {
 Task<Unit> DeviceSession::drop_services() {
   const std::string reason = "services-incomplete";
   co_await radio_.cache.remove(address_);
-  if (phantom_) end_leases();
-  if (phantom_) reconnect_.lost(reason, radio_.now());
+  if (phantom_) {
+    end_leases();
+    reconnect_.lost(reason, radio_.now());
+  }
   co_await close(reason);
   if (discover_again_) co_await forget_in_bluez(radio_, address_, false, unstoppable());
   co_return Unit{};

@@ -107,6 +107,7 @@ class DeviceSession : private Progress {
   const LeaseBook& leases() const { return leases_; }
   const std::optional<Refusal>& last_error() const { return last_error_; }
   bool connected() const { return stage_ == Stage::connected; }
+  bool is_restoring() const { return restored_; }  // it looks for the link of a former life
   bool services_cached() const { return radio_.cache.has(address_); }
   bool services_verified() const { return connected() && link_ && link_->verified; }
   std::size_t calls() const { return waiting_.size(); }

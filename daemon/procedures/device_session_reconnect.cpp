@@ -2,33 +2,16 @@
 #include <algorithm>
 
 #include "procedures/device_session.hpp"
+#include "procedures/settle.hpp"
 
 namespace bleconnd {
-namespace {
-
-// What makes another try worth it at once: bluetoothd is back, or an adapter has come up.
-struct Footing {
-  std::string owner;
-  std::uint64_t powered = 0;
-
-  explicit Footing(const Stack& stack) : owner{stack.owner} {
-    for (auto& adapter : stack.adapters)
-      if (adapter.powered) powered = std::max(powered, adapter.power_epoch);
-  }
-  bool better_than(const Footing& before) const {
-    return powered > before.powered || (owner != before.owner && !owner.empty());
-  }
-};
-
-}  // namespace
-
 // Until it is time, or somebody wants it now; then one dial.
 Task<Unit> DeviceSession::reconnect() {
   Notice::Forward stack{radio_.bluez.stack_changed(), changed_};
   enter(Stage::backing_off, {}, {});
-  Footing before{radio_.stack()};
+  Hope before{radio_};
   while (leases_.maintained() && !wants_it_now() && !shutting_down_) {
-    const Footing now{radio_.stack()};
+    const Hope now{radio_};
     if (now.better_than(before)) reconnect_.sign(radio_.now());
     before = now;
     away_or_back();

@@ -2,6 +2,10 @@
 #include "procedures/listen_for.hpp"
 
 #include <algorithm>
+#include <map>
+#include <memory>
+
+#include "procedures/discovery_window.hpp"
 
 namespace bleconnd {
 namespace {
@@ -13,71 +17,49 @@ using namespace std::chrono_literals;
 // appendix A); short enough to dial within 100 ms of the report.
 constexpr auto kSlowerAdapters = 80ms;
 
-struct Listener {
-  std::string adapter;
-  std::uint64_t power_epoch;
-  std::unique_ptr<Ear> ear;
-  Discovery::Token token;
-  Duration deaf_before;
-};
-
 class Listeners {
  public:
   Listeners(Radio& radio, DeviceAddress device, const std::vector<DeviceState>& known, Notice& wake)
-      : radio_{radio}, device_{device}, wake_{wake} {
+      : radio_{radio}, device_{device}, wake_{wake}, sessions_{radio.executor, radio.bluez, radio.discovery} {
     for (auto& object : known) paths_.push_back(object.path);
   }
 
   // Follows adapters as they come and go. limits: no ear was to be had and none is open.
   Outcome<> follow(const Terms& terms) {
-    std::erase_if(open_, [&](const Listener& open) {
-      const auto* adapter = radio_.stack().adapter(open.adapter);
-      return !adapter || !adapter->powered || adapter->power_epoch != open.power_epoch;
-    });
+    sessions_.keep([](const AdapterState&) { return true; });
+    std::erase_if(ears_, [&](const auto& ear) { return !sessions_.is_open(ear.first); });
     for (auto& adapter : radio_.stack().adapters) {
-      if (!adapter.powered || !may_use(terms, adapter) || listens(adapter.path)) continue;
+      if (!adapter.powered || !may_use(terms, adapter) || sessions_.is_open(adapter.path)) continue;
       auto ear = radio_.bluez.listen(adapter.path, device_, paths_, wake_);
-      if (!ear.ok() && open_.empty()) return ear.failure();
+      if (!ear.ok() && none()) return ear.failure();
       if (!ear.ok()) continue;
-      auto token = radio_.discovery.join(adapter.path);
-      const auto deaf_before = token.deaf(radio_.now());
-      open_.push_back(
-          {adapter.path, adapter.power_epoch, std::move(ear.value()), std::move(token), deaf_before});
+      sessions_.open(adapter);
+      ears_.emplace(adapter.path, std::move(ear.value()));
     }
     return Unit{};
   }
 
-  bool none() const { return open_.empty(); }
+  bool none() const { return sessions_.none(); }
+  Duration deaf() const { return sessions_.deaf(); }
   bool all_heard() const {
-    return std::all_of(open_.begin(), open_.end(), [](auto& open) { return open.ear->heard().has_value(); });
+    return std::ranges::all_of(ears_, [](auto& ear) { return ear.second->heard().has_value(); });
   }
   // When the first report came; later ones do not move it.
   std::optional<TimePoint> first_heard() {
-    for (auto& open : open_)
-      if (!first_ && open.ear->heard()) first_ = open.ear->heard()->at;
+    for (auto& [adapter, ear] : ears_)
+      if (!first_ && ear->heard()) first_ = ear->heard()->at;
     return first_;
-  }
-
-  // How long no adapter at all has listened, since dials had their radios: that is no part of a window.
-  Duration deaf() const {
-    auto least = Duration::max();
-    for (auto& open : open_) least = std::min(least, open.token.deaf(radio_.now()) - open.deaf_before);
-    return open_.empty() ? Duration{} : least;
   }
 
   Heard take(const std::vector<DeviceState>& known) {
     Heard heard;
-    for (auto& open : open_) {
-      heard.tokens.push_back(std::move(open.token));
-      if (auto& report = open.ear->heard()) heard.objects.push_back(object(open.adapter, *report, known));
-    }
+    heard.tokens = sessions_.take();
+    for (auto& [adapter, ear] : ears_)
+      if (auto& report = ear->heard()) heard.objects.push_back(object(adapter, *report, known));
     return heard;
   }
 
  private:
-  bool listens(const std::string& adapter) const {
-    return std::any_of(open_.begin(), open_.end(), [&](auto& open) { return open.adapter == adapter; });
-  }
   // What a report leaves out (the bond) was known before, or there is no bond: BlueZ keeps objects of bonded
   // devices.
   DeviceState object(const std::string& adapter, const Ear::Report& report,
@@ -93,7 +75,8 @@ class Listeners {
   DeviceAddress device_;
   Notice& wake_;
   std::vector<std::string> paths_;
-  std::vector<Listener> open_;
+  DiscoveryWindow sessions_;
+  std::map<std::string, std::unique_ptr<Ear>> ears_;  // by adapter path
   std::optional<TimePoint> first_;
 };
 

@@ -5,28 +5,17 @@
 #include <optional>
 
 namespace bleconnd {
-namespace {
+Hope::Hope(const Radio& radio, const DeviceWatch* watch) : owner{radio.stack().owner} {
+  if (watch) heard = watch->seen().heard;
+  if (watch) links_up = watch->seen().links_up;
+  for (auto& adapter : radio.stack().adapters)
+    if (adapter.powered) powered = std::max(powered, adapter.power_epoch);
+}
 
-// What ends a back-off early: the device is heard or linked, an adapter has come up, bluetoothd is back.
-struct Hope {
-  std::optional<TimePoint> heard;
-  std::uint32_t links_up = 0;
-  std::string owner;
-  std::uint64_t powered = 0;
-
-  Hope(Radio& radio, DeviceWatch* watch) : owner{radio.stack().owner} {
-    if (watch) heard = watch->seen().heard;
-    if (watch) links_up = watch->seen().links_up;
-    for (auto& adapter : radio.stack().adapters)
-      if (adapter.powered) powered = std::max(powered, adapter.power_epoch);
-  }
-  bool better_than(const Hope& before) const {
-    return heard > before.heard || links_up > before.links_up || powered > before.powered ||
-           (before.owner != owner && !owner.empty());
-  }
-};
-
-}  // namespace
+bool Hope::better_than(const Hope& before) const {
+  return heard > before.heard || links_up > before.links_up || powered > before.powered ||
+         (before.owner != owner && !owner.empty());
+}
 
 Task<Outcome<>> until_link_down(Radio& radio, DeviceWatch* watch, std::stop_token stop) {
   const auto deadline = radio.now() + kLinkDown;

@@ -2,12 +2,26 @@
 // is worth it.
 #pragma once
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <stop_token>
+#include <string>
 
 #include "procedures/attempt.hpp"
 #include "procedures/radio.hpp"
 
 namespace bleconnd {
+
+// What ends a wait early: the device is heard or linked, an adapter has come up, bluetoothd is back.
+struct Hope {
+  explicit Hope(const Radio& radio, const DeviceWatch* watch = nullptr);
+  bool better_than(const Hope& before) const;
+
+  std::optional<TimePoint> heard;
+  std::uint32_t links_up = 0;
+  std::string owner;
+  std::uint64_t powered = 0;  // the newest power epoch
+};
 
 // Until Connected=false, 5 s at most; then what is still up is a phantom. Ok, or cancelled.
 Task<Outcome<>> until_link_down(Radio& radio, DeviceWatch* watch, std::stop_token stop);

@@ -14,9 +14,6 @@ std::string seconds(std::chrono::milliseconds duration) {
   return fmt::format("{:.2f} s", static_cast<double>(duration.count()) / 1000);
 }
 
-// What a former life left is adopted by then; nothing hurries.
-constexpr std::chrono::seconds kSettled{5};
-
 LogFields fields(const DeviceSession& session) {
   return {.address = session.address().text(), .adapter = session.adapter(), .attempt = session.attempt()};
 }
@@ -272,8 +269,6 @@ std::vector<std::string> RootObject::Features() {
 
 // Once, at the start: links that a former life's leases do not explain, nor a call.
 Task<Unit> RootObject::report_stale() {
-  const auto settled = radio_.now() + kSettled;
-  co_await sleep_until(radio_.executor, settled, unstoppable());
   const auto stale = co_await connections_.stale_links();
   for (auto& link : stale)
     log_.write(

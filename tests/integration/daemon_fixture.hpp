@@ -59,6 +59,7 @@ class DaemonFixture : public ::testing::Test {
     ASSERT_TRUE(world.start_daemon(daemon_program(), main_conf)) << world.daemon->log();
     client.watch_daemon();
     ASSERT_TRUE(state_becomes("running"));
+    ASSERT_TRUE(called_becomes("GetManagedObjects", 1));  // once at its start, for links that nobody leases
     look_at_rest();
   }
 

@@ -129,7 +129,7 @@ INSTANTIATE_TEST_SUITE_P(
         WrongOption{"label", std::string(65, 'x'), "s of at most 64 bytes, has 65"},
         WrongOption{"label", std::string(10'000, 'x'), "has 10000"},
         WrongOption{"Timeout", 5u, "there is no option \"Timeout\""},
-        WrongOption{"max_attempts", 5u, "no option"}, WrongOption{"maintain", 1u, "b"},
+        WrongOption{"max_attempts", 5u, "no option"}, WrongOption{"maintain", 1u, "must be b, is of type u"},
         WrongOption{"priority", std::string{"urgent"}, "low, normal or high"},
         WrongOption{"lifetime", std::string{"forever"}, "caller or persistent"}),
     [](const auto& option) { return "number_" + std::to_string(option.index); });

@@ -84,10 +84,7 @@ TEST_F(DaemonMaintains, a_persistent_lease_over_a_restart_of_the_host) {
   options.insert({"lifetime", std::string{"persistent"}});
   ASSERT_NO_FATAL_FAILURE(connect(first, options));
   first.leave();
-  end_daemon();
-  lamp.drop_link();
-  std::filesystem::remove_all(world.folders.runtime());
-  ASSERT_NO_FATAL_FAILURE(start_again(linger(0)));
+  ASSERT_NO_FATAL_FAILURE(restart_of_the_host(linger(0)));
   EXPECT_TRUE(state_of(kLamp, "connected"));
   EXPECT_EQ(leases(), json::array({lease("persistent")}));
   release(second);

@@ -31,10 +31,7 @@ TEST_F(DaemonPersistent, lease_needs_neither_its_caller_nor_the_daemon) {
 TEST_F(DaemonPersistent, lease_is_kept_over_a_restart_of_the_host_and_dials_nothing) {
   ASSERT_NO_FATAL_FAILURE(start(linger(0)));
   ASSERT_NO_FATAL_FAILURE(connect(first, kPersistent));
-  end_daemon();
-  lamp.drop_link();
-  std::filesystem::remove_all(world.folders.runtime());
-  ASSERT_NO_FATAL_FAILURE(start_again(linger(0)));
+  ASSERT_NO_FATAL_FAILURE(restart_of_the_host(linger(0)));
   EXPECT_TRUE(state_of(kLamp, "disconnected"));
   EXPECT_EQ(leases(), json::array({lease("persistent")}));
   EXPECT_THAT(bluez.called({"Connect", "StartDiscovery"}), IsEmpty());

@@ -70,6 +70,13 @@ class SharingFixture : public DaemonFixture {
     }));
     EXPECT_EQ(world.daemon->end(signal_number), signal_number == SIGKILL ? 128 + SIGKILL : 0);
   }
+  // The link of the lamp has gone, and what is kept until the next boot.
+  void restart_of_the_host(const std::string& main_conf) {
+    end_daemon();
+    lamp.drop_link();
+    std::filesystem::remove_all(world.folders.runtime());
+    start_again(main_conf);
+  }
   void start_again(const std::string& main_conf) {
     bluez.forget_calls();
     client.forget_signals();

@@ -4,8 +4,6 @@
 #include "device.hpp"
 
 namespace bleconnd::integration {
-namespace {}
-
 void Device::connect(Message call) {
   const BluezVersion version = core_.settings.version;
   if (connecting_ || (pairing_ && version.connect_is_exclusive())) {

@@ -4,8 +4,6 @@
 #include "device.hpp"
 
 namespace bleconnd::integration {
-namespace {}
-
 void Device::link_up() {
   steps_.clear();
   connected_ = true;

@@ -207,6 +207,20 @@ TEST(Quotas, OfPersistentLeasesOneUserCannotTakeAnothers) {
   stage.run_until_answered(stage.release(kBob, kLamp));
 }
 
+TEST(Restored, ALinkThatIsStillLookedForIsNotStale) {
+  Lit stage;
+  stage.bluetoothd.peer(kLamp).discovery_time = 100ms;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.crash_daemon();
+  stage.start_daemon();
+  auto closed = stage.close_stale(kLamp);
+  stage.run_until_answered(closed);
+  EXPECT_EQ(closed->text, "0");
+  stage.run_for(2s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+  EXPECT_EQ(stage.count("Disconnect"), 0U);
+}
+
 // --- refusals end what they made, and nothing else ---
 
 TEST(PersistentLease, IsNotEndedByTheRefusalOfAnotherCallOfItsUser) {

@@ -20,7 +20,19 @@ class Maintained : public Stage {
     run_for(90s);  // a link that has lasted
     begin();
   }
+  void goes_away(Duration span) {
+    bluetoothd.hears_no_more(kFirst, kLamp);
+    bluetoothd.drop_link(kLamp);
+    run_for(span);
+  }
 };
+
+// Whatever it has missed, a window comes within the longest pause.
+void expect_connected_when_heard(Stage& stage) {
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.run_for(Absentees::kMostPause + 15s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+}
 
 TEST(Maintain, ConnectsAgainAfterALoss) {
   Maintained stage;
@@ -81,15 +93,11 @@ TEST(Maintain, ADeviceThatDropsEveryLinkIsDialledEverMoreRarely) {
 
 TEST(Maintain, WhoIsAwayIsListenedForInWindows) {
   Maintained stage;
-  stage.bluetoothd.hears_no_more(kFirst, kLamp);
-  stage.bluetoothd.drop_link(kLamp);
-  stage.run_for(std::chrono::hours{1});
+  stage.goes_away(std::chrono::hours{1});
   EXPECT_LE(stage.count("StartDiscovery"), 18U) << "10 s, then pauses of 20 s to 5 min";
   EXPECT_GE(stage.count("StartDiscovery"), 10U);
   EXPECT_LE(stage.count("Connect"), 2U);
-  stage.bluetoothd.hears(kFirst, kLamp);
-  stage.run_for(Absentees::kMostPause + 15s);
-  EXPECT_EQ(stage.stage(kLamp), "connected");
+  expect_connected_when_heard(stage);
 }
 
 TEST(Maintain, AHundredAwayCostTheRadioWhatOneDoes) {
@@ -114,9 +122,7 @@ TEST(Maintain, DeclaredWithoutWaitingItIsConnectedWhenItIsThere) {
   EXPECT_TRUE(call->ok());
   stage.run_for(1000s);
   EXPECT_NE(stage.stage(kLamp), "");
-  stage.bluetoothd.hears(kFirst, kLamp);
-  stage.run_for(Absentees::kMostPause + 15s);
-  EXPECT_EQ(stage.stage(kLamp), "connected");
+  expect_connected_when_heard(stage);
 }
 
 TEST(Maintain, ACallThatIsRefusedLeavesNothing) {
@@ -131,14 +137,10 @@ TEST(Maintain, ACallThatIsRefusedLeavesNothing) {
 
 TEST(Maintain, ACallThatIsRefusedLeavesWhatWasMaintainedBefore) {
   Maintained stage;
-  stage.bluetoothd.hears_no_more(kFirst, kLamp);
-  stage.bluetoothd.drop_link(kLamp);
-  stage.run_for(60s);
+  stage.goes_away(60s);
   auto again = with_attempts(2s, 1);
   EXPECT_EQ(stage.connect(kAlice, kLamp, again), "NotFound not-seen");
-  stage.bluetoothd.hears(kFirst, kLamp);
-  stage.run_for(Absentees::kMostPause + 15s);
-  EXPECT_EQ(stage.stage(kLamp), "connected");
+  expect_connected_when_heard(stage);
 }
 
 TEST(Maintain, BluetoothdRestartsAndAllComeBack) {
@@ -179,9 +181,7 @@ TEST(Maintain, TheAdapterComesBackUnderAnotherIndex) {
 
 TEST(Maintain, WhoIsAwayBecauseAnotherProgramConnectedItIsAdopted) {
   Maintained stage;
-  stage.bluetoothd.hears_no_more(kFirst, kLamp);
-  stage.bluetoothd.drop_link(kLamp);
-  stage.run_for(100s);
+  stage.goes_away(100s);
   ASSERT_EQ(stage.stage(kLamp), "backing-off");
   stage.keep_object(kLamp);
   stage.bluetoothd.hears(kFirst, kLamp);

@@ -174,6 +174,14 @@ EndingHandle Scene::disconnect(const std::string& device) {
   return ending;
 }
 
+EndingHandle Scene::close_stale(const std::string& device) {
+  auto ending = std::make_shared<Ending>(Ending{.asked = world.now(), .is_dropped_at_end = true});
+  forced_.insert(device);
+  clients_->spawn(hear_end<std::uint32_t>(
+      world, life_->connections.close_stale(*DeviceAddress::parse(device), false), ending));
+  return ending;
+}
+
 EndingHandle Scene::clear_cache(const std::string& client, const std::string& device, bool force) {
   auto ending = std::make_shared<Ending>(Ending{.asked = world.now(), .is_dropped_at_end = true});
   clients_->spawn(hear_end<Cleared>(
