@@ -88,6 +88,11 @@ bool SlotLedger::full(const std::string& adapter, Time now) const {
   return most > 0 && used(adapter) >= most;
 }
 
+bool SlotLedger::overdrawn(const std::string& adapter, Time now) const {
+  const auto most = limit(adapter, now);
+  return most > 0 && used(adapter) > most;
+}
+
 bool SlotLedger::has_room(const std::string& adapter, DeviceAddress device, Time now) const {
   if (!full(adapter, now) || holds(adapter, device)) return true;
   const auto known = others_.find(adapter);

@@ -47,6 +47,7 @@ class SlotLedger {
   std::uint32_t used(const std::string& adapter) const;                  // ours in any state, and the others'
   std::uint32_t free_slots(const std::string& adapter, Time now) const;  // 0 without a limit, too
   bool full(const std::string& adapter, Time now) const;
+  bool overdrawn(const std::string& adapter, Time now) const;  // more are held than there are
   // Not full, or full with this very device.
   bool has_room(const std::string& adapter, DeviceAddress device, Time now) const;
   bool watched(const std::string& adapter, Time now) const { return limit(adapter, now) > 0; }

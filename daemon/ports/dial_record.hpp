@@ -3,6 +3,7 @@
 // Only the former is ever cleared by Disconnect.
 #pragma once
 #include <string>
+#include <vector>
 
 namespace bleconnd {
 
@@ -15,6 +16,8 @@ class DialRecord {
   virtual void ended(const std::string& path) = 0;     // no dial and no link of ours any more
   virtual void outlived(const std::string& path) = 0;  // Disconnect was in vain: left behind, by this life
 
+  // Paths of former lives' dials and links whose end none of them saw.
+  virtual std::vector<std::string> left_behind() const = 0;
   // A former life of this daemon dialled it under this bluetoothd and did not see the end of the dial, or of
   // the link.
   virtual bool dial_left_behind(const std::string& owner, const std::string& path) const = 0;

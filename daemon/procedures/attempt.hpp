@@ -36,6 +36,8 @@ struct FailedAttempt {
   std::chrono::milliseconds retry_in;
 };
 
+struct Route;
+
 class Progress {
  public:
   virtual ~Progress() = default;
@@ -47,6 +49,8 @@ class Progress {
   // Tried, and not counted: another program is connecting to the device.
   virtual void held_up(const Failure& by) = 0;
   virtual void attempt_failed(const FailedAttempt& failed) = 0;
+  // Disconnect was not answered: there is a link, for all we know, and it is silent.
+  virtual void link_stays(const Route& route) = 0;
 };
 
 // Where BlueZ has the device.

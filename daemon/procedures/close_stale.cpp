@@ -1,8 +1,7 @@
 // One after another: a device has a link on few adapters.
 #include "procedures/close_stale.hpp"
 
-#include "procedures/dial.hpp"
-#include "procedures/settle.hpp"
+#include "procedures/end_link.hpp"
 
 namespace bleconnd {
 namespace {
@@ -19,18 +18,9 @@ Task<bool> close_link(Radio& radio, DeviceState object, std::stop_token stop) {
   const auto look_until = radio.now() + kLook;
   auto looked = co_await radio.bluez.get_device(object.path, look_until, stop);
   if (!looked.ok() || !looked.value().connected) co_return true;
-  const auto answered = co_await hang_up(radio, *watch);
-  (void)co_await until_link_down(radio, watch.get(), stop);
-  if (!watch->seen().connected) {
-    radio.dials.ended(object.path);
-    co_return true;
-  }
-  const bool may_forget = answered && !looked.value().bonded && !looked.value().trusted;
-  if (!may_forget) co_return false;
-  const auto deadline = radio.now() + kLook;
-  auto gone = co_await radio.bluez.remove_device(object.path, deadline, stop);
-  if (gone.ok()) radio.dials.ended(object.path);
-  co_return gone.ok();
+  const auto ended = co_await end_link(radio, *watch, stop);
+  if (ended) radio.dials.ended(object.path);
+  co_return ended;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "procedures/close_stale.hpp"
+#include "procedures/end_link.hpp"
 #include "procedures/gatt_tree.hpp"
 
 namespace bleconnd {
@@ -98,7 +99,18 @@ Task<Answer<Unit>> Connections::disconnect(DeviceAddress address) {
   return when_ended(found->second, std::move(ended));
 }
 
-Task<Answer<std::uint32_t>> Connections::close_stale(DeviceAddress address, bool only_other_adapters) {
+Task<Answer<Connections::Admission>> Connections::admit(Caller caller) {
+  if (auto objection = quota_.objection(caller.uid, Quota::Kind::ordinary))
+    co_return refuse({Cause::limits, std::move(*objection)});
+  auto hold = quota_.hold(caller.uid, Quota::Kind::ordinary);
+  auto pass = co_await inquiries_.pass();
+  co_return Admission{std::move(hold), std::move(pass)};
+}
+
+Task<Answer<std::uint32_t>> Connections::close_stale(Caller caller, DeviceAddress address,
+                                                     bool only_other_adapters) {
+  auto admitted = co_await admit(caller);
+  if (auto* refusal = std::get_if<Refusal>(&admitted)) co_return std::move(*refusal);
   co_await bluez_looked_at(radio_, unstoppable());
   const auto held = [this, only_other_adapters](const DeviceState& object) {
     return is_held(object, only_other_adapters);
@@ -137,7 +149,9 @@ Task<std::vector<DeviceState>> Connections::stale_links() {
   co_return stale;
 }
 
-Task<Answer<Services>> Connections::services(DeviceAddress address) {
+Task<Answer<Services>> Connections::services(Caller caller, DeviceAddress address) {
+  auto admitted = co_await admit(caller);
+  if (auto* refusal = std::get_if<Refusal>(&admitted)) co_return std::move(*refusal);
   auto found = sessions_.find(address);
   if (found == sessions_.end() || !found->second->connected()) {
     auto entry = radio_.cache.load(address);
@@ -163,6 +177,8 @@ std::string Connections::cached_path(const CacheEntry& entry) const {
 }
 
 Task<Answer<Cleared>> Connections::clear_cache(Caller caller, DeviceAddress address, bool force) {
+  auto admitted = co_await admit(caller);
+  if (auto* refusal = std::get_if<Refusal>(&admitted)) co_return std::move(*refusal);
   Cleared cleared;
   const auto found = sessions_.find(address);
   const auto session = found == sessions_.end() ? nullptr : found->second;
@@ -180,7 +196,9 @@ Task<Answer<Cleared>> Connections::clear_cache(Caller caller, DeviceAddress addr
   co_return cleared;
 }
 
-Task<Answer<Cleared>> Connections::clear_all_caches() {
+Task<Answer<Cleared>> Connections::clear_all_caches(Caller caller) {
+  auto admitted = co_await admit(caller);
+  if (auto* refusal = std::get_if<Refusal>(&admitted)) co_return std::move(*refusal);
   Cleared cleared;
   for (auto& [address, session] : sessions_) session->forget_when_ended();
   co_await bluez_looked_at(radio_, unstoppable());
@@ -237,8 +255,30 @@ void Connections::restore(const std::set<std::string>& on_bus) {
     }
     session(address)->restore(std::move(leases));  // also without any: then its link is dropped
   }
+  auto left_behind = radio_.dials.left_behind();
+  if (!left_behind.empty()) scope_.spawn(end_leftovers(std::move(left_behind)));
   for (auto& [adapter, learned] : radio_.slots.former())
     radio_.queue.restore(adapter, learned.limit, radio_.now() - learned.age);
+}
+
+// A former life was killed while it dialled, or before anybody was told of a link. Whoever has a session
+// here, by a lease or by a call that came meanwhile, takes the dial or the link over or ends it himself.
+Task<Unit> Connections::end_leftovers(std::vector<std::string> paths) {
+  co_await bluez_looked_at(radio_, unstoppable());
+  for (auto& path : paths) {
+    if (!radio_.dials.link_left_behind(radio_.stack().owner, path)) continue;
+    const auto deadline = radio_.now() + kLookAll;
+    auto looked = co_await radio_.bluez.get_device(path, deadline, unstoppable());
+    const bool held = looked.ok() && (is_held(looked.value(), false) || has_session_of(path));
+    if (!held && looked.ok()) co_await end_left_behind(radio_, path, unstoppable());
+    if (looked.failed_by(Cause::object_gone)) radio_.dials.ended(path);
+  }
+  co_return Unit{};
+}
+
+bool Connections::has_session_of(const std::string& path) const {
+  return std::ranges::any_of(sessions_,
+                             [&](auto& each) { return path.ends_with("/" + each.first.object_name()); });
 }
 
 Task<Unit> Connections::shut_down(Duration patience) {

@@ -9,6 +9,7 @@
 
 #include "async/scope.hpp"
 #include "procedures/device_session.hpp"
+#include "procedures/inquiries.hpp"
 
 namespace bleconnd {
 
@@ -27,7 +28,11 @@ struct Cleared {
 class Connections {
  public:
   Connections(Radio& radio, SessionEvents& events)
-      : radio_{radio}, events_{events}, idle_{radio.executor}, scope_{radio.executor} {}
+      : radio_{radio},
+        events_{events},
+        idle_{radio.executor},
+        inquiries_{radio.executor},
+        scope_{radio.executor} {}
 
   // The lease is taken before this returns; the task waits for the answer.
   Task<Answer<Established>> establish(Caller caller, DeviceAddress address, EstablishOptions options);
@@ -36,15 +41,22 @@ class Connections {
   Task<Answer<Unit>> disconnect(DeviceAddress address);
   // Ends the links of this device that BlueZ has and nobody leases here, whoever made them;
   // `only_other_adapters`: but not on the adapter that it is used on, or would be.
-  Task<Answer<std::uint32_t>> close_stale(DeviceAddress address, bool only_other_adapters);
+  Task<Answer<std::uint32_t>> close_stale(Caller caller, DeviceAddress address, bool only_other_adapters);
   // All such links, of any device.
   Task<std::vector<DeviceState>> stale_links();
   // The GATT objects of a connected device, as BlueZ has them now; of another one, those of the cache.
-  Task<Answer<Services>> services(DeviceAddress address);
+  Task<Answer<Services>> services(Caller caller, DeviceAddress address);
   // Forgets the services: the cache's entry, and BlueZ's copy where nothing speaks against it (`force`: in
   // any case). While a session lives and without `force`, BlueZ's copy goes when the link has ended.
   Task<Answer<Cleared>> clear_cache(Caller caller, DeviceAddress address, bool force);
-  Task<Answer<Cleared>> clear_all_caches();
+  Task<Answer<Cleared>> clear_all_caches(Caller caller);
+
+  // What a call holds that asks BlueZ something: it counts against its user, and few ask at a time.
+  struct Admission {
+    Quota::Hold hold;
+    Inquiries::Pass pass;
+  };
+  Task<Answer<Admission>> admit(Caller caller);
 
   // What a former life of the daemon kept. `on_bus`: unique names that are there; whoever is not has left
   // just now, as far as we can know. Before anybody calls.
@@ -78,9 +90,11 @@ class Connections {
   template <class T>
   Task<Answer<T>> when_ended(std::shared_ptr<DeviceSession> session, Answer<T> with);
   bool is_held(const DeviceState& object, bool whole_adapter) const;
+  bool has_session_of(const std::string& path) const;
   bool may_be_removed(const DeviceState& object) const;
   std::string cached_path(const CacheEntry& entry) const;
   Task<Unit> keep(std::shared_ptr<DeviceSession> session);
+  Task<Unit> end_leftovers(std::vector<std::string> paths);
   Task<Answer<Established>> wait(std::shared_ptr<DeviceSession> session,
                                  std::unique_ptr<DeviceSession::Waiting> waiting);
   Task<Unit> wait_unheard(std::shared_ptr<DeviceSession> session,
@@ -90,6 +104,7 @@ class Connections {
   SessionEvents& events_;
   Notice idle_;
   Quota quota_;
+  Inquiries inquiries_;
   Duration linger_ = std::chrono::seconds{30};
   bool shutting_down_ = false;
   std::size_t endings_ = 0;

@@ -59,8 +59,14 @@ std::string plan(const Radio& radio, const DeviceSession* session, const std::ve
 
 }  // namespace
 
-Task<Answer<Description>> describe(Radio& radio, const Connections& connections,
+Task<Answer<Description>> describe(Radio& radio, Connections& connections, Caller caller,
                                    std::optional<DeviceAddress> device) {
+  std::optional<Connections::Admission> admission;
+  if (device) {
+    auto admitted = co_await connections.admit(caller);
+    if (auto* refusal = std::get_if<Refusal>(&admitted)) co_return std::move(*refusal);
+    admission.emplace(std::get<Connections::Admission>(std::move(admitted)));
+  }
   Description described;
   described.bluetoothd = !radio.stack().owner.empty();
   described.leases_and_calls = connections.quota().held_by_all();

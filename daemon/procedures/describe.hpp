@@ -46,7 +46,7 @@ struct Description {
 };
 
 // Of one device, which BlueZ is asked for; or of all that have a session, from memory.
-Task<Answer<Description>> describe(Radio& radio, const Connections& connections,
+Task<Answer<Description>> describe(Radio& radio, Connections& connections, Caller caller,
                                    std::optional<DeviceAddress> device);
 
 }  // namespace bleconnd

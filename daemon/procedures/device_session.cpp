@@ -5,7 +5,7 @@
 #include <cctype>
 
 #include "async/scope.hpp"
-#include "procedures/dial.hpp"
+#include "procedures/end_link.hpp"
 #include "procedures/gatt_tree.hpp"
 
 namespace bleconnd {
@@ -84,12 +84,18 @@ bool DeviceSession::is_ending() const {
   return link_ && !(link_goes_on() && wanted());
 }
 
+void DeviceSession::terms_are(Terms terms) {
+  const bool reordered = terms.priority != terms_.priority;
+  terms_ = std::move(terms);
+  if (reordered) radio_.queue.reordered();
+}
+
 // Whoever changes what is wanted calls this.
 void DeviceSession::reconsider() {
   if (running_ && !restored_ && !wants_a_dial()) stop_run_.request_stop();
   // A link of a former life is looked for though its leases have ended: it has to be dropped.
   if (running_ && !wanted() && (!restored_ || shutting_down_)) stop_run_.request_stop();
-  if (run_goes_on()) terms_ = terms_of_waiting();
+  if (run_goes_on()) terms_are(terms_of_waiting());
   changed_.notify();
 }
 
@@ -152,7 +158,7 @@ Task<Unit> DeviceSession::run() {
     restored_ = false;
     co_return Unit{};
   }
-  terms_ = terms_of_waiting();
+  terms_are(terms_of_waiting());
   terms_.adopt_only = restored_ && !somebody_waits();
   stop_run_ = std::stop_source{};
   running_ = true;
@@ -327,17 +333,21 @@ Task<Unit> DeviceSession::follow_services() {
   Notice wake{radio_.executor};
   Notice::Forward device{watch->changed(), wake};
   const Duration patience = terms_.attempt_timeout;
+  bool gone = false;  // all of them, after they had been there
   for (bool again = false;; again = true) {
     auto read = co_await read_services(radio_, *watch, route, patience, again, unstoppable());
     if (read.ok()) {
       services_are(read.value());
-    } else if (!link_->verified && read.failed_by(Cause::services_incomplete)) {
-      phantom_ = true;
-      changed_.notify();
-      co_return Unit{};
+      gone = false;
+    } else if (read.failed_by(Cause::services_incomplete)) {
+      phantom_ = !link_->verified || std::exchange(gone, true);
+      if (phantom_) {
+        changed_.notify();
+        co_return Unit{};
+      }
     }
     const auto known = read.ok() ? read.value().changes : watch->seen().gatt_changes;
-    const auto due = link_->verified ? kNever : radio_.now() + kReadAgain;
+    const auto due = link_->verified && !gone ? kNever : radio_.now() + kReadAgain;
     while (watch->seen().gatt_changes == known && radio_.now() < due) co_await wake.until(due, unstoppable());
     co_await sleep_until(radio_.executor, radio_.now() + kGattQuiet, unstoppable());
   }
@@ -365,6 +375,9 @@ Task<Unit> DeviceSession::close(std::string reason) {
     const auto down_by = radio_.now() + kLinkDown;
     while (why_lost().empty() && radio_.now() < down_by) co_await changed_.until(down_by, unstoppable());
     stays = !ended && why_lost().empty();
+    if (stays) events_.link_stays(*this, path);
+    const bool phantom = ended && why_lost().empty();
+    if (phantom) co_await forget_phantom(radio_, *watch, unstoppable());
   }
   stays ? radio_.dials.outlived(path) : radio_.dials.ended(path);
   forced_ = false;

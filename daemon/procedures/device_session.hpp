@@ -55,6 +55,8 @@ class SessionEvents {
   virtual void stage_changed(DeviceSession& session, const std::string& reason) = 0;
   virtual void attempt_failed(DeviceSession& session, const FailedAttempt& failed, const Refusal& as) = 0;
   virtual void link_ended(DeviceSession& session, const std::string& reason) = 0;
+  // BlueZ did not answer Disconnect: what is at this path is silent.
+  virtual void link_stays(DeviceSession& session, const std::string& path) = 0;
   // They are not those of the cache, or of before; what is different.
   virtual void services_changed(DeviceSession& session, const std::vector<std::string>& difference) = 0;
   virtual void gone(DeviceSession& session) = 0;
@@ -119,6 +121,7 @@ class DeviceSession : private Progress {
   void waits_for(Cause cause) override;
   void held_up(const Failure& by) override { last_failure_ = by; }
   void attempt_failed(const FailedAttempt& failed) override;
+  void link_stays(const Route& route) override { events_.link_stays(*this, route.path); }
 
   bool wanted() const;        // the link, and the session
   bool wants_a_dial() const;  // attempts, while there is no link
@@ -153,6 +156,7 @@ class DeviceSession : private Progress {
   std::string why_lost() const;
 
   Terms terms_of_waiting() const;
+  void terms_are(Terms terms);
   Terms terms_of_maintained() const;
   std::optional<Refusal> contradiction(const Terms& asked) const;
   TimePoint not_ready_at(const Waiting& waiting) const;

@@ -72,7 +72,7 @@ std::variant<std::unique_ptr<DeviceSession::Waiting>, Refusal> DeviceSession::jo
   const bool persistent = options.lifetime == Lifetime::persistent;
   auto waiting =
       std::make_unique<Waiting>(*this, caller, options, quota.hold(caller.uid, Quota::Kind::ordinary));
-  terms_ = terms_of_waiting();
+  terms_are(terms_of_waiting());
   auto hold = quota.hold(caller.uid, persistent ? Quota::Kind::persistent : Quota::Kind::ordinary);
   const auto maintained = options.terms.maintain ? std::optional{options.terms} : std::nullopt;
   const bool is_new = leases_.take(caller, options.label, options.lifetime, std::move(hold), maintained);

@@ -24,8 +24,4 @@ Task<Outcome<Dialled>> dial(Radio& radio, DeviceWatch& watch, Route route, Devic
                             const Terms& terms, std::vector<Discovery::Token> discovering,
                             std::optional<DialQueue::Turn>& turn, std::stop_token stop);
 
-// Device1.Disconnect, which ends a link or a dial; never stopped early. False: neither of two was answered as
-// done, within 10 s.
-Task<bool> hang_up(Radio& radio, DeviceWatch& watch);
-
 }  // namespace bleconnd

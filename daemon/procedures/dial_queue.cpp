@@ -227,6 +227,8 @@ void DialQueue::pass_on(const std::string& adapter) {
 }
 
 void DialQueue::changed() {
+  asked_for_places_ = false;
+  places_.clear();
   changed_.notify();
 }
 
@@ -330,6 +332,12 @@ std::uint32_t DialQueue::position(DeviceAddress device) const {
   if (!self || self->adapters.empty()) return 0;
   const auto open = first_open(*self);
   const auto& adapter = open.empty() ? self->adapters.front() : open;
+  if (std::exchange(asked_for_places_, true)) {
+    auto& places = places_[adapter];
+    if (places.empty())
+      for (auto& each : queued(adapter)) places.emplace(each, static_cast<std::uint32_t>(places.size() + 1));
+    return places.at(device);
+  }
   const auto goes_first = [&](const Waiting* other) {
     return goes_before(*other, *self) && std::ranges::find(other->adapters, adapter) != other->adapters.end();
   };

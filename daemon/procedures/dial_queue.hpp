@@ -109,12 +109,15 @@ class DialQueue {
   // --- looking ---
   const SlotLedger& slots() const { return slots_; }
   bool full(const std::string& adapter) const { return slots_.full(adapter, executor_.now()); }
+  bool overdrawn(const std::string& adapter) const { return slots_.overdrawn(adapter, executor_.now()); }
   bool busy(const std::string& adapter) const;     // somebody dials or waits there
   bool awaited(const std::string& adapter) const;  // somebody waits for it
   std::optional<DeviceAddress> dialling(const std::string& adapter) const;
   std::vector<DeviceAddress> queued(
       const std::string& adapter) const;               // who waits for it, the next one first
   std::uint32_t position(DeviceAddress device) const;  // 1: next; 0: it does not wait
+  // The priority of one that waits has changed.
+  void reordered() { changed(); }
   // What a device waits for, in words and numbers: "hci0 has 0 of 5 slots free"; empty: not for a slot.
   std::string lack_of_slots(DeviceAddress device) const;
   Notice& changes() { return changed_; }
@@ -181,6 +184,10 @@ class DialQueue {
   std::map<std::pair<std::string, DeviceAddress>, std::uint64_t> current_;
   std::list<Waiting*> waiting_;  // in the order of arrival
   std::map<DeviceAddress, Waiting*> by_device_;
+  // Places in the line of each adapter, made when a second one is asked for since the last change: then
+  // everybody's are.
+  mutable std::map<std::string, std::map<DeviceAddress, std::uint32_t>> places_;
+  mutable bool asked_for_places_ = false;
   std::map<std::string, DeviceAddress> dialling_;     // by adapter address
   std::map<std::string, std::uint64_t> known_power_;  // power epochs, to see which adapter came up
   std::unique_ptr<Executor::Timer> timer_;

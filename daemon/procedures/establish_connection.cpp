@@ -6,6 +6,7 @@
 #include "async/scope.hpp"
 #include "core/retry_budget.hpp"
 #include "procedures/dial.hpp"
+#include "procedures/end_link.hpp"
 #include "procedures/link_services.hpp"
 #include "procedures/listen_for.hpp"
 #include "procedures/locate.hpp"
@@ -63,6 +64,8 @@ class Run {
       last_ = failure.cause;
       auto down = co_await until_link_down(radio_, watch_.get(), stop);
       if (!down.ok()) co_return RunFailure{down.failure()};
+      const bool phantom = std::exchange(hung_up_, false) && watch_ && watch_->seen().connected;
+      if (phantom) co_await forget_phantom(radio_, *watch_, stop);
       if (decision.delay > 0ms) progress_.stage(Stage::backing_off, {});
       auto settled = co_await back_off(radio_, watch_.get(), decision.delay, stop);
       if (!settled.ok()) co_return RunFailure{settled.failure()};
@@ -108,7 +111,7 @@ class Run {
 
       const LinkCensus::Interest interest{radio_.census};
       const auto adapters = adapters_of(routes);
-      co_await radio_.census.follow(adapters, device_, stop);
+      co_await radio_.census.bring_up_to_date(adapters, device_, stop);
       auto grant = radio_.queue.turn_now(device_, adapters, ticket_);
       const bool waited = !grant;
       if (waited) {
@@ -116,10 +119,16 @@ class Run {
         discovering.clear();
         watch_.reset();
         progress_.stage(Stage::queued, {});
+        const auto place = ticket_;
         auto turn = co_await radio_.queue.turn(device_, terms_, adapters, ticket_, stop);
         if (!turn.ok()) co_return turn.failure();
         if (!turn.value()) continue;
         grant.emplace(std::move(*turn.value()));
+        co_await radio_.census.bring_up_to_date(adapters, device_, stop);
+        if (radio_.queue.overdrawn(grant->adapter)) {
+          ticket_ = place;
+          continue;
+        }
       }
       const auto& chosen = route_on(routes, grant->adapter);
       if (broken(radio_.stack(), chosen) != Cause::bluez_error) continue;
@@ -180,7 +189,7 @@ class Run {
     if (!objects.ok()) co_return objects.failure();
     auto routes = rank_routes(radio_, device_, terms_, objects.value());
     const bool is_up = !routes.empty() && routes.front().connected;
-    if (terms_.adopt_only && !is_up) co_return Cause::not_connected;
+    if (terms_.adopt_only && !is_up) co_return co_await none_to_adopt(routes, stop);
     if (!routes.empty() && (is_up || !listen_first(routes.front(), objects.value())))
       co_return Target{std::move(routes), {}};
 
@@ -198,6 +207,15 @@ class Run {
     if (chosen.empty()) co_return Cause::adapter_off;  // the adapter that heard it went the same moment
     for (auto& route : chosen) route.heard = true;
     co_return Target{std::move(chosen), std::move(heard.value().tokens)};
+  }
+
+  // A dial of the former life can be pending where there is no link.
+  Task<Failure> none_to_adopt(std::vector<Route> routes, std::stop_token stop) {
+    for (auto& route : routes) {
+      if (!radio_.dials.dial_left_behind(route.owner, route.path)) continue;
+      co_await end_left_behind(radio_, route.path, stop);
+    }
+    co_return Failure{Cause::not_connected, {}};
   }
 
   static Target one_way(Route route) {
@@ -294,8 +312,9 @@ class Run {
   }
 
   Task<Unit> end(Route route) {
-    const auto ended = co_await hang_up(radio_, *watch_);
-    ended ? radio_.dials.ended(route.path) : radio_.dials.outlived(route.path);
+    hung_up_ = co_await hang_up(radio_, *watch_);
+    hung_up_ ? radio_.dials.ended(route.path) : radio_.dials.outlived(route.path);
+    if (!hung_up_) progress_.link_stays(route);
     co_return Unit{};
   }
 
@@ -347,6 +366,7 @@ class Run {
   std::optional<GattDatabase> cached_;
   bool trusted_ = false;
   bool vanished_ = false;
+  bool hung_up_ = false;  // Disconnect was answered, at the end of this attempt
   DialQueue::Ticket ticket_;
   std::shared_ptr<DeviceWatch> watch_;  // of the last dial, followed between attempts too
 };

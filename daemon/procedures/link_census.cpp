@@ -13,34 +13,39 @@ constexpr auto kLook = 10s;
 
 }  // namespace
 
-bool LinkCensus::must_count(const std::vector<std::string>& adapters) const {
+bool LinkCensus::must_count(const std::vector<std::string>& adapters, TimePoint since) const {
   for (auto& adapter : bluez_.stack().adapters) {
     if (!adapter.powered || std::ranges::find(adapters, adapter.address) == adapters.end()) continue;
     if (!queue_.slots().watched(adapter.address, executor_.now())) continue;
     const auto at = counted_.find(adapter.address);
-    if (at == counted_.end() || at->second != adapter.power_epoch) return true;
+    if (at == counted_.end() || at->second.power_epoch != adapter.power_epoch) return true;
+    if (at->second.asked < since) return true;
   }
   return false;
 }
 
-Task<Unit> LinkCensus::follow(std::vector<std::string> adapters, DeviceAddress device, std::stop_token stop) {
-  while (must_count(adapters) && !stop.stop_requested()) {
+Task<Unit> LinkCensus::bring_up_to_date(std::vector<std::string> adapters, DeviceAddress device,
+                                        std::stop_token stop) {
+  const auto since = executor_.now() - kCurrent;
+  while (must_count(adapters, since) && !stop.stop_requested()) {
     if (reading_) {
       co_await counted_now_.until(kNever, stop);
       if (read_failed_) break;  // one that is not answered is not asked for by each in turn
       continue;
     }
+    const auto asked = executor_.now();
     auto all = co_await read(device, stop);
     if (!all.ok()) break;  // dialled all the same: the controller has the last word
-    count(all.value());
+    count(all.value(), asked);
   }
   co_return Unit{};
 }
 
 Task<std::uint32_t> LinkCensus::links(std::string adapter, DeviceAddress device, std::stop_token stop) {
+  const auto asked = executor_.now();
   auto all = co_await read(device, stop);
   if (!all.ok()) co_return 0U;
-  count(all.value());
+  count(all.value(), asked);
   std::uint32_t links = 0;
   for (auto& each : all.value()) {
     const auto* on = bluez_.stack().adapter(each.adapter);
@@ -58,7 +63,7 @@ Task<Outcome<std::vector<DeviceState>>> LinkCensus::read(DeviceAddress device, s
   co_return all;
 }
 
-void LinkCensus::count(const std::vector<DeviceState>& devices) {
+void LinkCensus::count(const std::vector<DeviceState>& devices, TimePoint asked) {
   for (auto& adapter : bluez_.stack().adapters) {
     if (!adapter.powered) continue;
     std::set<DeviceAddress> others;
@@ -71,7 +76,7 @@ void LinkCensus::count(const std::vector<DeviceState>& devices) {
       if (!following_) following_ = std::make_unique<Scope>(executor_);
       following_->spawn(follow_link(each.path, adapter.address, *address));
     }
-    if (interested_ > 0) counted_.insert_or_assign(adapter.address, adapter.power_epoch);
+    if (interested_ > 0) counted_.insert_or_assign(adapter.address, Count{adapter.power_epoch, asked});
     queue_.others(adapter.address, std::move(others));
   }
 }

@@ -1,6 +1,6 @@
 // The links that other programs hold, for the adapters whose slots are limited. BlueZ tells of them only when
 // it is asked, and a rule for all devices would wake us for every advertisement: so they are counted when a
-// dial may depend on it, and those that were found are followed while somebody waits or dials.
+// dial depends on it, and the end of those that were found is followed while somebody waits or dials.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -37,9 +37,11 @@ class LinkCensus {
     std::unique_ptr<LinkCensus, NoDelete> census_;
   };
 
-  // Counts if one of `adapters` (addresses) has a limit and is not followed yet; nothing otherwise. `device`
-  // is any device at hand: BlueZ is asked for it and for all that are connected.
-  Task<Unit> follow(std::vector<std::string> adapters, DeviceAddress device, std::stop_token stop);
+  // A count that is older is made again before a dial: another program can have made a link since.
+  static constexpr std::chrono::seconds kCurrent{1};
+  // Counts if one of `adapters` (addresses) has a limit and no current count; nothing otherwise. `device` is
+  // any device at hand: BlueZ is asked for it and for all that are connected.
+  Task<Unit> bring_up_to_date(std::vector<std::string> adapters, DeviceAddress device, std::stop_token stop);
   // Counts now: the LE links of `adapter` without `device`; 0 if BlueZ does not answer.
   Task<std::uint32_t> links(std::string adapter, DeviceAddress device, std::stop_token stop);
 
@@ -53,9 +55,9 @@ class LinkCensus {
     }
     LinkCensus& census;
   };
-  bool must_count(const std::vector<std::string>& adapters) const;
+  bool must_count(const std::vector<std::string>& adapters, TimePoint since) const;
   Task<Outcome<std::vector<DeviceState>>> read(DeviceAddress device, std::stop_token stop);
-  void count(const std::vector<DeviceState>& devices);
+  void count(const std::vector<DeviceState>& devices, TimePoint asked);
   Task<Unit> follow_link(std::string path, std::string adapter, DeviceAddress device);
   void forget();
 
@@ -66,10 +68,13 @@ class LinkCensus {
   std::uint32_t interested_ = 0;
   std::uint32_t reading_ = 0;
   bool read_failed_ = false;  // the last one
-  std::map<std::string, std::uint64_t>
-      counted_;                       // by adapter address: the power epoch that it was counted in
-  std::set<std::string> followed_;    // paths
-  std::unique_ptr<Scope> following_;  // goes first
+  struct Count {
+    std::uint64_t power_epoch;
+    TimePoint asked;
+  };
+  std::map<std::string, Count> counted_;  // by adapter address
+  std::set<std::string> followed_;        // paths
+  std::unique_ptr<Scope> following_;      // goes first
 };
 
 }  // namespace bleconnd

@@ -130,7 +130,7 @@ void RootObject::CloseStaleConnections(sdbus::Result<std::uint32_t>&& result, st
   const auto by = caller();
   const auto what =
       fmt::format("{}: close stale connections, asked by {} (uid {})", of.text(), by.name, by.uid);
-  auto answer = connections_.close_stale(of, std::get<bool>(only_others));
+  auto answer = connections_.close_stale(by, of, std::get<bool>(only_others));
   serving_.spawn(serve_close_stale(std::move(reply), what, std::move(answer)));
 }
 
@@ -160,7 +160,7 @@ void RootObject::GetServices(sdbus::Result<ManagedObjects, VariantMap>&& result,
   Reply<ManagedObjects, VariantMap> reply{std::move(result)};
   auto device = parse_address(address);
   if (auto* refusal = std::get_if<Refusal>(&device)) return reply.refuse_with(*refusal);
-  auto answer = connections_.services(std::get<DeviceAddress>(device));
+  auto answer = connections_.services(caller(), std::get<DeviceAddress>(device));
   serving_.spawn(serve_services(std::move(reply), std::move(answer)));
 }
 
@@ -209,11 +209,15 @@ Task<Unit> RootObject::serve_clear(Reply<bool> reply, Caller by, std::string wha
 void RootObject::ClearAllCaches(sdbus::Result<std::uint32_t>&& result) {
   Reply<std::uint32_t> reply{std::move(result)};
   const auto by = caller();
-  serving_.spawn(serve_clear_all(std::move(reply), by, connections_.clear_all_caches()));
+  serving_.spawn(serve_clear_all(std::move(reply), by, connections_.clear_all_caches(by)));
 }
 
 Task<Unit> RootObject::serve_clear_all(Reply<std::uint32_t> reply, Caller by, Task<Answer<Cleared>> answer) {
   auto answered = co_await answer;
+  if (auto* refusal = std::get_if<Refusal>(&answered)) {
+    reply.refuse_with(*refusal);
+    co_return Unit{};
+  }
   const auto& cleared = std::get<Cleared>(answered);
   log_cleared(by, "all devices: clear cache", cleared);
   reply.answer(cleared.entries);
@@ -235,7 +239,7 @@ void RootObject::Describe(sdbus::Result<std::string>&& result, std::string addre
     if (auto* refusal = std::get_if<Refusal>(&parsed)) return reply.refuse_with(*refusal);
     device = std::get<DeviceAddress>(parsed);
   }
-  serving_.spawn(serve_describe(std::move(reply), describe(radio_, connections_, device)));
+  serving_.spawn(serve_describe(std::move(reply), describe(radio_, connections_, caller(), device)));
 }
 
 Task<Unit> RootObject::serve_describe(Reply<std::string> reply, Task<Answer<Description>> answer) {
@@ -405,7 +409,22 @@ void RootObject::attempt_failed(DeviceSession& session, const FailedAttempt& fai
 void RootObject::link_ended(DeviceSession& session, const std::string& reason) {
   if (auto device = devices_.find(session.address()); device != devices_.end())
     device->second->link_ended(reason);
-  log_.write(LogLevel::info, session.address().text() + ": disconnected (" + reason + ")", fields(session));
+  const bool silent = reason == "services-incomplete";
+  log_.write(silent ? LogLevel::warning : LogLevel::info,
+             session.address().text() + ": disconnected (" + reason + ")" +
+                 (silent ? "; the link was up and had no services: restart the device if it stays so" : ""),
+             fields(session));
+}
+
+void RootObject::link_stays(DeviceSession& session, const std::string& path) {
+  log_.write(
+      LogLevel::warning,
+      fmt::format("{}: the link at {} is silent: BlueZ answered none of 2 Disconnects within 5 s each; "
+                  "end it: busctl call org.bleconnd /org/bleconnd org.bleconnd.Manager1 "
+                  "CloseStaleConnections 'sa{{sv}}' {} 0; if that ends none, restart bluetoothd: "
+                  "systemctl restart bluetooth",
+                  session.address().text(), path, session.address().text()),
+      fields(session));
 }
 
 void RootObject::services_changed(DeviceSession& session, const std::vector<std::string>& difference) {

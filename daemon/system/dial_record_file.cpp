@@ -79,6 +79,13 @@ void DialRecordFile::outlived(const std::string& path) {
   if (auto own = own_.extract(path)) former_.insert_or_assign(path, std::move(own.mapped()));
 }
 
+std::vector<std::string> DialRecordFile::left_behind() const {
+  std::vector<std::string> paths;
+  paths.reserve(former_.size());
+  for (auto& [path, dial] : former_) paths.push_back(path);
+  return paths;
+}
+
 bool DialRecordFile::dial_left_behind(const std::string& owner, const std::string& path) const {
   const auto at = former_.find(path);
   return at != former_.end() && at->second.owner == owner && !at->second.linked;

@@ -452,6 +452,36 @@ TEST(Many, AnAbsentDeviceDoesNotHoldUpTheOthers) {
   EXPECT_THAT(stage.effects("attempt"), IsEmpty());
 }
 
+// --- calls that only ask ---
+
+TEST(Inquiries, HoweverManyThereAreFewAskBlueZAtATime) {
+  Lit stage;
+  std::vector<EndingHandle> asked;
+  for (int i = 0; i < 1000; ++i) asked.push_back(stage.clear_cache(kAlice, kLock));
+  std::size_t most = 0;
+  const auto all_answered = [&] {
+    most = std::max(most, stage.daemon().bluez.calls());
+    return std::ranges::all_of(asked, [](auto& each) { return each->answers == 1; });
+  };
+  EXPECT_TRUE(stage.world.run_until(all_answered, 600s));
+  EXPECT_LE(most, Inquiries::kAtOnce);
+  EXPECT_GE(most, 1U);
+}
+
+TEST(Inquiries, CountAgainstTheirUser) {
+  Lit stage;
+  stage.daemon().bluez.stall(5s);
+  std::vector<EndingHandle> asked;
+  for (std::uint32_t i = 0; i < Quota::kMost + 1; ++i) asked.push_back(stage.clear_cache(kAlice, kLock));
+  stage.run_for(1s);
+  EXPECT_EQ(asked.back()->text, "LimitsExceeded busy");
+  stage.uids[kBob] = 1001;
+  asked.push_back(stage.clear_cache(kBob, kLock));
+  stage.run_for(600s);
+  EXPECT_EQ(asked.back()->answers, 1);
+  EXPECT_NE(asked.back()->text, "LimitsExceeded busy");
+}
+
 // --- rules ---
 
 TEST(MatchRules, UsedUpAreALimitAndNoAttempt) {

@@ -43,6 +43,7 @@ void Chaos::build() {
   neighbours_ = world().chance(70);
   scene_.set_linger(any_of(std::vector<Duration>{0s, 3s, 30s}));
   limited_ = world().chance(25);
+  scene_.counts_others = limited_ && world().chance(50);
   if (world().chance(20)) scene_.daemon().bluez.remembered = world().number(3);
   for (std::size_t i = 0, all = 1 + world().number(3); i < all; ++i) {
     adapters_.push_back("00:00:00:00:00:A" + std::to_string(i));

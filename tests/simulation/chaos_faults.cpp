@@ -184,6 +184,7 @@ void Chaos::call_fault() {
   const bool dials = member == "Connect" || member == "Pair";
   const bool tells_whose = member == "GetAll" || member == "Disconnect" || (dials && !fault.answered);
   if (neighbours_ && tells_whose) return;
+  if (scene_.counts_others && member == "GetManagedObjects") return;
   fault.after = world().chance(30) && !fault.orphans ? world().between(0s, 25s) : Duration{0s};
   fault.dials = dials && (fault.after > 0s || !fault.answered);
   // A Disconnect or a StopDiscovery that is lost is made once more. BlueZ fails neither; two in a row are not

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "ports/dial_record.hpp"
 
@@ -27,6 +28,11 @@ class Dials final : public DialRecord {
   }
   void outlived(const std::string& path) override {
     if (auto own = own_.extract(path)) former_.insert_or_assign(path, own.mapped());
+  }
+  std::vector<std::string> left_behind() const override {
+    std::vector<std::string> all;
+    for (auto& [path, entry] : former_) all.push_back(path);
+    return all;
   }
   bool dial_left_behind(const std::string& owner, const std::string& path) const override {
     auto at = former_.find(path);

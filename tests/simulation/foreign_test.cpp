@@ -232,7 +232,6 @@ TEST(FormerLife, ItsDialIsClearedAndDialledAnew) {
   stage.run_for(1s);
   EXPECT_EQ(stage.bluetoothd.dials(Program::ours), 1U) << "nobody ends a dial whose program died";
   stage.start_daemon();
-  stage.run_for(1s);
   stage.begin();
   stage.bluetoothd.hears(kFirst, kLamp);
   stage.bluetoothd.peer(kLamp).interval = 3s;
@@ -242,6 +241,43 @@ TEST(FormerLife, ItsDialIsClearedAndDialledAnew) {
   EXPECT_THAT(stage.effects(),
               ElementsAre("0.0 Connect hci0/01", "0.0 Disconnect hci0/01", "0.2 Connect hci0/01"));
   EXPECT_THAT(stage.effects("attempt"), IsEmpty());
+}
+
+TEST(FormerLife, ItsDialIsEndedThoughNobodyCalls) {
+  for (const bool persistent : {false, true}) {
+    Neighbour stage;
+    EstablishOptions options;
+    if (persistent) options.lifetime = Lifetime::persistent;
+    stage.bluetoothd.hears_no_more(kFirst, kLamp);
+    stage.establish(kAlice, kLamp, options);
+    stage.run_for(1s);
+    stage.crash_daemon();
+    stage.leave(kAlice);
+    stage.run_for(1s);
+    ASSERT_EQ(stage.bluetoothd.dials(Program::ours), 1U);
+    stage.start_daemon();
+    stage.begin();
+    stage.run_for(5s);
+    EXPECT_EQ(stage.bluetoothd.dials(Program::ours), 0U);
+    EXPECT_EQ(stage.count("Disconnect"), 1U);
+    EXPECT_EQ(stage.count("Connect"), 0U);
+    stage.release(kAlice, kLamp);
+  }
+}
+
+TEST(FormerLife, ItsLinkThatNobodyWasToldOfIsEnded) {
+  Neighbour stage;
+  stage.bluetoothd.peer(kLamp).discovery_time = 10s;
+  stage.establish(kAlice, kLamp);
+  stage.world.run_until([&] { return stage.bluetoothd.links(Program::ours) == 1; }, 10s);
+  stage.run_for(1s);
+  stage.crash_daemon();
+  stage.leave(kAlice);
+  stage.run_for(1s);
+  ASSERT_EQ(stage.bluetoothd.links(Program::ours), 1U);
+  stage.start_daemon();
+  stage.run_for(5s);
+  EXPECT_EQ(stage.bluetoothd.links(Program::ours), 0U);
 }
 
 TEST(FormerLife, ItsLinkIsAdoptedAsOurs) {
@@ -269,6 +305,79 @@ TEST(OwnLink, ThatDisconnectDidNotEndIsStillOurs) {
   stage.run_until_answered(stage.release(kBob, kLamp));
   stage.run_for(1s);
   EXPECT_EQ(stage.bluetoothd.links(Program::ours), 0U);
+}
+
+// --- links that do not end ---
+
+TEST(Phantom, ThatStaysUpAfterItsReleaseIsForgotten) {
+  Neighbour stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.bluetoothd.faults["Disconnect"] = {{}};  // answered, and nothing done
+  stage.begin();
+  stage.run_until_answered(stage.release(kAlice, kLamp));
+  stage.run_for(1s);
+  EXPECT_THAT(stage.effects(), ElementsAre("0.0 Disconnect hci0/01", "5.0 RemoveDevice hci0/01",
+                                           HasSubstr("link ended: released")));
+  EXPECT_EQ(stage.bluetoothd.links(Program::ours), 0U);
+}
+
+TEST(Phantom, OfABondedOrTrustedDeviceIsNeverForgotten) {
+  for (const bool bonded : {false, true}) {
+    Neighbour stage;
+    EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+    bonded ? stage.bluetoothd.bond(stage.lamp_at()) : stage.bluetoothd.trust(stage.lamp_at());
+    stage.bluetoothd.faults["Disconnect"] = {{}};
+    stage.run_until_answered(stage.release(kAlice, kLamp));
+    stage.run_for(1s);
+    EXPECT_EQ(stage.count("RemoveDevice"), 0U);
+    stage.bluetoothd.drop_link(kLamp);
+  }
+}
+
+TEST(Phantom, IsForgottenBetweenTwoAttempts) {
+  Neighbour stage;
+  stage.bluetoothd.peer(kLamp).first = {{.mute = true}};
+  stage.bluetoothd.faults["Disconnect"] = {{}};
+  auto options = with_attempts(5s);
+  options.terms.use_cache = false;
+  EXPECT_EQ(stage.connect(kAlice, kLamp, options), "ok hci0");
+  EXPECT_EQ(stage.count("RemoveDevice"), 1U);
+  EXPECT_THAT(stage.effects("attempt"), ElementsAre(HasSubstr("services-incomplete")));
+}
+
+TEST(SilentLink, WhoseDisconnectIsNotAnsweredIsReported) {
+  Neighbour stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.bluetoothd.faults["Disconnect"] = {{.answered = false}, {.answered = false}};
+  stage.run_until_answered(stage.release(kAlice, kLamp));
+  EXPECT_THAT(stage.effects("silent"), ElementsAre(HasSubstr("hci0/01")));
+  EXPECT_EQ(stage.count("RemoveDevice"), 0U) << "who does not answer is not asked for more";
+  stage.bluetoothd.drop_link(kLamp);
+}
+
+TEST(SilentLink, WhoseServicesAreGoneForGoodEnds) {
+  Neighbour stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.run_for(5s);
+  stage.begin();
+  stage.bluetoothd.peer(kLamp).services = 0;
+  stage.bluetoothd.service_changed(kLamp);
+  stage.run_for(60s);
+  EXPECT_THAT(stage.effects("link ended"), ElementsAre(HasSubstr("services-incomplete")));
+  EXPECT_EQ(stage.stage(kLamp), "");
+}
+
+TEST(SilentLink, WhoseServicesComeBackInTimeStays) {
+  Neighbour stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.run_for(5s);
+  stage.bluetoothd.peer(kLamp).services = 0;
+  stage.bluetoothd.service_changed(kLamp);
+  stage.run_for(5s);
+  stage.bluetoothd.peer(kLamp).services = 3;
+  stage.bluetoothd.service_changed(kLamp);
+  stage.run_for(60s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
 }
 
 TEST(FormerLife, OfAnotherBluetoothdSaysNothing) {

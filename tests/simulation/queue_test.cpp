@@ -86,6 +86,23 @@ TEST(Queue, PositionIsVisible) {
   EXPECT_EQ(stage.stage(device(12)), "queued");
 }
 
+TEST(Queue, PositionsOfAllAreThoseOfEach) {
+  Slow stage;
+  stage.establish(kAlice, device(10));
+  for (int i = 11; i < 16; ++i) stage.establish(kAlice, device(i));
+  stage.run_for(100ms);
+  auto& queue = stage.daemon().radio.queue;
+  const auto positions = [&] {
+    std::vector<std::uint32_t> all;
+    for (int i = 11; i < 16; ++i) all.push_back(queue.position(*DeviceAddress::parse(device(i))));
+    return all;
+  };
+  EXPECT_THAT(positions(), ElementsAre(1, 2, 3, 4, 5));
+  stage.establish(kBob, device(14), with_priority(Priority::high));
+  EXPECT_THAT(positions(), ElementsAre(2, 3, 4, 1, 5)) << "at once, when one is raised";
+  EXPECT_THAT(positions(), ElementsAre(2, 3, 4, 1, 5));
+}
+
 TEST(Queue, ACallerThatLeavesLeavesTheLine) {
   Slow stage;
   stage.set_linger(0s);

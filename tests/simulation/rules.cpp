@@ -58,13 +58,14 @@ void Scene::check_dials() {
   }
 }
 
-// Nothing is dialled beyond the limit of an adapter. Links of a former life and of other programs are known
-// by a count only, which can be behind.
+// Nothing is dialled beyond the limit of an adapter. Links of a former life are known by a count only, and
+// those of other programs by one that was asked for shortly before the dial.
 void Scene::check_slots() {
   for (auto& [adapter, limit] : limits) {
     if (limit == 0) continue;
     std::uint32_t held = 0;
-    bool any_dial = false;
+    std::uint32_t others = 0;
+    const Dial* dial = nullptr;
     for (auto& [path, object] : bluetoothd.objects()) {
       if (object->controller->address != adapter || left_behind_.contains(path)) continue;
       // What dials on a link that is up makes none: a pairing, on whosever link.
@@ -72,9 +73,16 @@ void Scene::check_slots() {
                             life_->bluez.waits_for(object->dial->call);
       const bool link = object->link && object->link->program == Program::ours;
       held += dialling || link ? 1 : 0;
-      any_dial = any_dial || dialling;
+      if (dialling) dial = object->dial.get();
     }
-    if (any_dial && held > limit) complain("dialled beyond the slots of " + adapter);
+    if (!dial) continue;
+    if (held > limit) complain("dialled beyond the slots of " + adapter);
+    if (!counts_others) continue;
+    for (auto& [path, object] : bluetoothd.objects())
+      others += object->controller->address == adapter && object->link &&
+                object->link->program == Program::foreign && object->connected &&
+                object->link->since + LinkCensus::kCurrent + kUnderWay < dial->since;
+    if (held + others > limit) complain("dialled beyond the slots that others left of " + adapter);
   }
 }
 

@@ -7,6 +7,8 @@
 namespace bleconnd::simulation {
 namespace {
 
+const Caller kRoot{.name = ":0.0", .uid = 0};
+
 std::string category_name(Category category) {
   const std::string name{error_name(category)};
   return name.substr(name.rfind('.') + 1);
@@ -178,7 +180,7 @@ EndingHandle Scene::close_stale(const std::string& device) {
   auto ending = std::make_shared<Ending>(Ending{.asked = world.now(), .is_dropped_at_end = true});
   forced_.insert(device);
   clients_->spawn(hear_end<std::uint32_t>(
-      world, life_->connections.close_stale(*DeviceAddress::parse(device), false), ending));
+      world, life_->connections.close_stale(kRoot, *DeviceAddress::parse(device), false), ending));
   return ending;
 }
 
@@ -191,14 +193,14 @@ EndingHandle Scene::clear_cache(const std::string& client, const std::string& de
 
 EndingHandle Scene::clear_all_caches() {
   auto ending = std::make_shared<Ending>(Ending{.asked = world.now(), .is_dropped_at_end = true});
-  clients_->spawn(hear_end<Cleared>(world, life_->connections.clear_all_caches(), ending));
+  clients_->spawn(hear_end<Cleared>(world, life_->connections.clear_all_caches(kRoot), ending));
   return ending;
 }
 
 EndingHandle Scene::services(const std::string& device) {
   auto ending = std::make_shared<Ending>(Ending{.asked = world.now(), .is_dropped_at_end = true});
   clients_->spawn(
-      hear_end<Services>(world, life_->connections.services(*DeviceAddress::parse(device)), ending));
+      hear_end<Services>(world, life_->connections.services(kRoot, *DeviceAddress::parse(device)), ending));
   return ending;
 }
 
@@ -296,6 +298,10 @@ void Scene::attempt_failed(DeviceSession&, const FailedAttempt& failed, const Re
 
 void Scene::link_ended(DeviceSession&, const std::string& reason) {
   note("link ended: " + reason);
+}
+
+void Scene::link_stays(DeviceSession&, const std::string& path) {
+  note("silent: " + short_path(path));
 }
 
 void Scene::services_changed(DeviceSession&, const std::vector<std::string>& difference) {

@@ -92,6 +92,8 @@ class Scene : private SessionEvents {
   std::map<std::string, std::uint32_t> uids = {};    // of clients; 1000 where nothing is said
   std::map<std::string, std::uint32_t> limits = {};  // slots by adapter address, as main.conf has them
 
+  bool counts_others = false;  // no read of all objects fails here: links of others are known in time
+
   // --- looking ---
   void run_for(Duration span) { world.run_for(span); }
   bool run_until_answered(const CallHandle& call, Duration limit = 300s);
@@ -116,6 +118,7 @@ class Scene : private SessionEvents {
   void stage_changed(DeviceSession& session, const std::string& reason) override;
   void attempt_failed(DeviceSession& session, const FailedAttempt& failed, const Refusal& as) override;
   void link_ended(DeviceSession& session, const std::string& reason) override;
+  void link_stays(DeviceSession& session, const std::string& path) override;
   void gone(DeviceSession& session) override;
   void services_changed(DeviceSession& session, const std::vector<std::string>& difference) override;
 

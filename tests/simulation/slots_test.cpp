@@ -116,6 +116,27 @@ TEST(Slots, LinksOfOtherProgramsCountAndFreeTheirsWhenTheyEnd) {
   EXPECT_EQ(call->text(), "ok hci0");
 }
 
+// BlueZ tells of it only when it is asked: so it is counted once more by whoever has waited.
+TEST(Slots, ALinkOfAnotherProgramThatComesUpMeanwhileCounts) {
+  Limited stage{1};
+  stage.keep_object(device(10)).rssi = -60;
+  EXPECT_EQ(stage.connect(kAlice, device(11)), "ok hci0");
+  auto call = stage.establish(kAlice, device(12), with_timeout(600s));
+  stage.run_for(20s);
+  EXPECT_EQ(stage.stage(device(12)), "queued");
+  stage.bluetoothd.foreign_connect(stage.bluetoothd.path(kFirst, device(10)));
+  stage.run_for(20s);
+  ASSERT_EQ(stage.bluetoothd.links(Program::foreign), 1U);
+  stage.begin();
+  stage.release(kAlice, device(11));
+  stage.run_for(100s);
+  EXPECT_EQ(stage.count("Connect"), 0U);
+  EXPECT_EQ(stage.stage(device(12)), "queued");
+  stage.bluetoothd.foreign_disconnect(stage.bluetoothd.path(kFirst, device(10)));
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "ok hci0");
+}
+
 TEST(Slots, AreLearnedFromRefusalsOfTwoDevicesAndThenWaitedFor) {
   Stage stage;
   stage.bluetoothd.controller(kFirst).slots = 1;

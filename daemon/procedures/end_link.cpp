@@ -1,0 +1,64 @@
+// Mildest first: Disconnect, patience, RemoveDevice.
+#include "procedures/end_link.hpp"
+
+#include <memory>
+
+#include "procedures/settle.hpp"
+
+namespace bleconnd {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto kHangUp = 10s;  // two Disconnects; one answers in milliseconds
+constexpr auto kLook = 10s;
+
+}  // namespace
+
+// Once more where the first call was lost or refused: what stayed would look like another program's.
+Task<bool> hang_up(Radio& radio, DeviceWatch& watch) {
+  const auto path = watch.path();
+  const auto removals = watch.seen().removals;
+  const auto losses = watch.seen().links_down;
+  for (int tries = 0; tries < 2; ++tries) {
+    const auto deadline = radio.now() + kHangUp / 2;
+    const auto ended = co_await radio.bluez.disconnect(path, deadline, unstoppable());
+    const bool stays = ended.failed_by(Cause::timeout) || ended.failed_by(Cause::bluez_error);
+    if (!stays) co_return true;
+    // What is there now can be another program's.
+    if (watch.seen().removals != removals || watch.seen().links_down != losses) co_return true;
+  }
+  co_return false;
+}
+
+Task<bool> forget_phantom(Radio& radio, DeviceWatch& watch, std::stop_token stop) {
+  const auto path = watch.path();
+  const auto look_until = radio.now() + kLook;
+  auto looked = co_await radio.bluez.get_device(path, look_until, stop);
+  if (looked.failed_by(Cause::object_gone)) co_return true;
+  if (!looked.ok()) co_return false;
+  if (!looked.value().connected) co_return true;
+  if (looked.value().bonded || looked.value().trusted) co_return false;
+  const auto deadline = radio.now() + kLook;
+  auto gone = co_await radio.bluez.remove_device(path, deadline, stop);
+  co_return gone.ok();
+}
+
+Task<bool> end_link(Radio& radio, DeviceWatch& watch, std::stop_token stop) {
+  const auto answered = co_await hang_up(radio, watch);
+  (void)co_await until_link_down(radio, &watch, stop);
+  if (!watch.seen().connected) co_return true;
+  if (!answered) co_return false;
+  co_return co_await forget_phantom(radio, watch, stop);
+}
+
+Task<Unit> end_left_behind(Radio& radio, std::string path, std::stop_token stop) {
+  auto watched = radio.bluez.watch(path);
+  if (!watched.ok()) co_return Unit{};
+  const std::shared_ptr<DeviceWatch> watch = std::move(watched.value());
+  const auto ended = co_await hang_up(radio, *watch);
+  if (ended) radio.dials.ended(path);
+  (void)co_await until_link_down(radio, watch.get(), stop);
+  co_return Unit{};
+}
+
+}  // namespace bleconnd
