@@ -16,6 +16,7 @@
 #include "system/lease_record_file.hpp"
 #include "system/readiness.hpp"
 #include "system/sdbus_compat.hpp"
+#include "system/sleep_watch.hpp"
 #include "system/slot_record_file.hpp"
 
 using namespace bleconnd;
@@ -24,6 +25,8 @@ namespace {
 
 constexpr auto kShutDown =
     std::chrono::seconds{12};  // Disconnect takes 2 to 2.8 s a link, all at once; TimeoutStopSec= is 15 s
+
+constexpr auto kGoToSleep = std::chrono::seconds{4};  // logind waits for 5 s (InhibitDelayMaxSec=)
 
 Task<Unit> tell_status(RootObject& root) {
   for (;;) {
@@ -56,6 +59,10 @@ int run(const Journal& journal) {
                   BLECONND_VERSION};
   clients.on_left([&](const std::string& name) { root.connections().caller_left(name); });
 
+  SleepWatch sleep{*connection, loop, journal,
+                   [&] { return root.connections().prepare_for_sleep(kGoToSleep); },
+                   [&] { root.connections().wake_up(); }};
+
   auto configure = [&] {
     auto configuration = read_configuration(configuration_directory(), journal);
     root.connections().set_linger(configuration.linger);
@@ -78,6 +85,7 @@ int run(const Journal& journal) {
   journal.info("bleconnd {} is ready", BLECONND_VERSION);
   tasks.spawn(tell_status(root));
   bluez.begin();
+  sleep.begin();
   tasks.spawn(root.report_stale());
   return loop.run();
 }

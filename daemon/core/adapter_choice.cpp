@@ -18,12 +18,15 @@ bool beats(const Candidate& rival, const Candidate& best) {
   return score(rival) - score(best) >= kSwitchDb;
 }
 
-// Positions of those that have `trait`, incumbent first; of all when nobody has it.
+// Positions of those that have `trait`, or of all when nobody has it; without those that fail, unless all do.
+// The incumbent first.
 std::vector<std::size_t> contenders(std::span<const Candidate> candidates, bool Candidate::*trait) {
   const bool some = std::ranges::any_of(candidates, trait);
   std::vector<std::size_t> positions;
   for (std::size_t i = 0; i < candidates.size(); ++i)
     if (!some || candidates[i].*trait) positions.push_back(i);
+  const auto failing = [candidates](std::size_t i) { return candidates[i].failing; };
+  if (!std::ranges::all_of(positions, failing)) std::erase_if(positions, failing);
   std::ranges::stable_sort(positions, [candidates](std::size_t a, std::size_t b) {
     const auto &x = candidates[a], &y = candidates[b];
     if (x.has_services != y.has_services) return x.has_services;

@@ -99,6 +99,12 @@ bool SlotLedger::has_room(const std::string& adapter, DeviceAddress device, Time
   return known != others_.end() && known->second.contains(device);
 }
 
+bool SlotLedger::has_link(const std::string& adapter) const {
+  const auto held = own_.find(adapter);
+  return held != own_.end() &&
+         std::ranges::any_of(held->second, [](auto& slot) { return slot.second == SlotState::connected; });
+}
+
 std::size_t SlotLedger::own() const {
   std::size_t all = 0;
   for (auto& [adapter, held] : own_) all += held.size();

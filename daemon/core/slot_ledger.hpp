@@ -54,7 +54,8 @@ class SlotLedger {
   std::optional<Time> next_raise(const std::string& adapter, Time now) const;  // of a learned limit
   bool holds(const std::string& adapter, DeviceAddress device) const;          // a slot of ours
   std::set<DeviceAddress> holders(const std::string& adapter) const;
-  std::size_t own() const;  // slots of ours on all adapters
+  bool has_link(const std::string& adapter) const;  // one of ours is connected
+  std::size_t own() const;                          // slots of ours on all adapters
 
  private:
   struct Learned {

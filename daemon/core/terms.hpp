@@ -21,6 +21,7 @@ struct Terms {
   // Of a run only:
   bool adopt_only = false;  // a link that is up, or none: nothing is dialled or discovered
   bool unattended = false;  // nobody waits: one dial, and no discovery window of its own
+  bool yields = false;      // it has failed already: not where the dials of all fail (AdapterCircuit)
   bool operator==(const Terms&) const = default;
 };
 

@@ -16,6 +16,8 @@ class DialRecord {
   virtual void ended(const std::string& path) = 0;     // no dial and no link of ours any more
   virtual void outlived(const std::string& path) = 0;  // Disconnect was in vain: left behind, by this life
 
+  // What a former life left there has ended; a dial or a link of this one there goes on.
+  virtual void cleared(const std::string& path) = 0;
   // Paths of former lives' dials and links whose end none of them saw.
   virtual std::vector<std::string> left_behind() const = 0;
   // A former life of this daemon dialled it under this bluetoothd and did not see the end of the dial, or of

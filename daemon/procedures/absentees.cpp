@@ -6,6 +6,7 @@
 
 #include "procedures/attempt.hpp"
 #include "procedures/discovery_window.hpp"
+#include "procedures/settle.hpp"
 
 namespace bleconnd {
 namespace {
@@ -88,20 +89,31 @@ TimePoint Absentees::due() const {
   return due;
 }
 
+void Absentees::look_now() {
+  for (auto* place : places_) place->due_ = std::min(place->due_, executor_.now());
+  changed_.notify();
+}
+
 Task<Unit> Absentees::keep() {
+  Notice::Forward stack{bluez_.stack_changed(), changed_};
+  Hope before{bluez_.stack()};
   while (!places_.empty()) {
+    const Hope now{bluez_.stack()};
+    if (now.better_than(before)) look_now();
+    before = now;
     const auto next = due();
-    if (executor_.now() >= next)
-      co_await listen();
-    else
+    if (executor_.now() < next) {
       co_await changed_.until(next, unstoppable());
+    } else {
+      co_await listen();
+      before = Hope{bluez_.stack()};
+    }
   }
   keeping_ = false;
   co_return Unit{};
 }
 
 Task<Unit> Absentees::listen() {
-  Notice::Forward stack{bluez_.stack_changed(), changed_};
   Window window{*this};
   const auto began = executor_.now();
   for (;;) {

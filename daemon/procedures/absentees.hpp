@@ -52,6 +52,8 @@ class Absentees {
     return std::make_unique<Place>(*this, device, terms, missed, wake);
   }
   static Duration pause(std::uint32_t missed);
+  // A window for all of them at once: an adapter has come up, or the host has woken.
+  void look_now();
 
  private:
   class Window;

@@ -19,7 +19,7 @@ Task<bool> close_link(Radio& radio, DeviceState object, std::stop_token stop) {
   auto looked = co_await radio.bluez.get_device(object.path, look_until, stop);
   if (!looked.ok() || !looked.value().connected) co_return true;
   const auto ended = co_await end_link(radio, *watch, stop);
-  if (ended) radio.dials.ended(object.path);
+  if (ended) radio.dials.cleared(object.path);
   co_return ended;
 }
 

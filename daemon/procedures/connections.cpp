@@ -271,7 +271,7 @@ Task<Unit> Connections::end_leftovers(std::vector<std::string> paths) {
     auto looked = co_await radio_.bluez.get_device(path, deadline, unstoppable());
     const bool held = looked.ok() && (is_held(looked.value(), false) || has_session_of(path));
     if (!held && looked.ok()) co_await end_left_behind(radio_, path, unstoppable());
-    if (looked.failed_by(Cause::object_gone)) radio_.dials.ended(path);
+    if (looked.failed_by(Cause::object_gone)) radio_.dials.cleared(path);
   }
   co_return Unit{};
 }
@@ -281,11 +281,29 @@ bool Connections::has_session_of(const std::string& path) const {
                              [&](auto& each) { return path.ends_with("/" + each.first.object_name()); });
 }
 
+Task<Unit> Connections::prepare_for_sleep(Duration patience) {
+  const auto deadline = radio_.now() + patience;
+  radio_.queue.hold();
+  radio_.discovery.hold();
+  Notice wake{radio_.executor};
+  Notice::Forward queue{radio_.queue.changes(), wake};
+  Notice::Forward discovery{radio_.discovery.changes(), wake};
+  while (!(radio_.queue.none_dials() && radio_.discovery.quiet()) && radio_.now() < deadline)
+    co_await wake.until(deadline, unstoppable());
+  co_return Unit{};
+}
+
+void Connections::wake_up() {
+  radio_.discovery.go_on();
+  radio_.queue.go_on();
+  radio_.absentees.look_now();
+}
+
 Task<Unit> Connections::shut_down(Duration patience) {
   shutting_down_ = true;
   const auto deadline = radio_.now() + patience;
   for (auto& [address, session] : sessions_) session->shut_down();
-  Notice::Forward discovery{radio_.discovery.became_idle(), idle_};
+  Notice::Forward discovery{radio_.discovery.changes(), idle_};
   while ((!sessions_.empty() || endings_ > 0 || !radio_.discovery.idle()) && radio_.now() < deadline)
     co_await idle_.until(deadline, unstoppable());
   co_return Unit{};

@@ -70,6 +70,12 @@ class Connections {
   const DeviceSession* find(DeviceAddress address) const;
   const Quota& quota() const { return quota_; }
 
+  // The host is about to sleep: dials end, uncounted, and discovery; done when none is left or after
+  // `patience`. Links are left to the kernel, which ends them.
+  Task<Unit> prepare_for_sleep(Duration patience);
+  // Those who wait dial again, in the order of the queue, and the absentees are listened for at once.
+  void wake_up();
+
   // Ends dials, discovery, waits, and the links that nobody on the bus leases; done when all have ended or
   // after `patience`.
   Task<Unit> shut_down(Duration patience);

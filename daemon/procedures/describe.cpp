@@ -39,6 +39,7 @@ Description::Adapter of_adapter(const AdapterState& adapter, const Radio& radio)
   for (auto& device : slots.holders(adapter.address)) described.allocated.push_back(device.text());
   for (auto& device : radio.queue.queued(adapter.address)) described.queued.push_back(device.text());
   if (const auto device = radio.queue.dialling(adapter.address)) described.dialling = device->text();
+  described.trouble = trouble(adapter, radio);
   return described;
 }
 
@@ -58,6 +59,14 @@ std::string plan(const Radio& radio, const DeviceSession* session, const std::ve
 }
 
 }  // namespace
+
+std::string trouble(const AdapterState& adapter, const Radio& radio) {
+  if (radio.discovery.stuck(adapter)) return "BlueZ does not end its discovery";
+  if (!radio.queue.failing(adapter.address)) return {};
+  const auto& circuits = radio.queue.circuits();
+  return std::to_string(circuits.failures(adapter.address)) + " dials of " +
+         std::to_string(circuits.devices(adapter.address)) + " devices failed in a row";
+}
 
 Task<Answer<Description>> describe(Radio& radio, Connections& connections, Caller caller,
                                    std::optional<DeviceAddress> device) {

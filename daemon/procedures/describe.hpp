@@ -38,12 +38,17 @@ struct Description {
     std::uint32_t slots = 0, slots_free = 0;
     std::vector<std::string> allocated{}, queued{};
     std::string dialling{};
+    std::string trouble{};  // in words; empty: none is known
   };
   bool bluetoothd = false;
   std::uint32_t leases_and_calls = 0;
   std::vector<Adapter> adapters;
   std::vector<Device> devices;
 };
+
+// What is wrong with an adapter as a whole, in words: "5 dials of 3 devices failed in a row"; empty: nothing
+// known.
+std::string trouble(const AdapterState& adapter, const Radio& radio);
 
 // Of one device, which BlueZ is asked for; or of all that have a session, from memory.
 Task<Answer<Description>> describe(Radio& radio, Connections& connections, Caller caller,

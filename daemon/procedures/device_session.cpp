@@ -103,7 +103,8 @@ void DeviceSession::leases_changed() {
   linger_.reset();
   if (auto next = leases_.next_expiry())
     linger_ = radio_.executor.call_at(*next, [this] {
-      if (leases_.expire(radio_.now())) leases_changed();
+      leases_.expire(radio_.now());
+      leases_changed();
     });
   keep_leases();
   events_.changed(*this);
@@ -138,7 +139,8 @@ void DeviceSession::restore(std::vector<Lease> leases) {
   // The linger of who has left begins to run; what is on record stays until the link is found or is not.
   if (auto next = leases_.next_expiry())
     linger_ = radio_.executor.call_at(*next, [this] {
-      if (leases_.expire(radio_.now())) leases_changed();
+      leases_.expire(radio_.now());
+      leases_changed();
     });
 }
 
@@ -319,6 +321,7 @@ Task<Unit> DeviceSession::drop_services() {
   co_await radio_.cache.remove(address_);
   if (phantom_) {
     end_leases();
+    leases_changed();
     reconnect_.lost(reason, radio_.now());
   }
   co_await close(reason);

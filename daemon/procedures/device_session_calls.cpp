@@ -164,7 +164,7 @@ Terms DeviceSession::terms_of_waiting() const {
     return leases_.only_lasting() && leases_.maintained() ? terms_of_maintained() : terms_;
   const bool keeps = run_goes_on() && !terms_.adopt_only && !terms_.unattended && leases_.next_expiry();
   Terms terms = keeps ? terms_ : kNone;
-  terms.adopt_only = terms.unattended = terms.maintain = false;
+  terms.adopt_only = terms.unattended = terms.yields = terms.maintain = false;
   for (auto* waiting : waiting_)
     if (!waiting->over()) widen(terms, waiting->options.terms);
   return terms;
@@ -175,6 +175,7 @@ Terms DeviceSession::terms_of_maintained() const {
   for (auto& lease : leases_.all())
     if (lease.maintained) widen(terms, *lease.maintained);
   terms.unattended = true;
+  terms.yields = reconnect_.failures() > 0;
   terms.attempt_timeout =
       std::max(terms.attempt_timeout, kUnattended);  // a shorter one is a caller's patience
   terms.adopt_only = terms_.adopt_only && run_goes_on();

@@ -9,9 +9,9 @@ namespace bleconnd {
 Task<Unit> DeviceSession::reconnect() {
   Notice::Forward stack{radio_.bluez.stack_changed(), changed_};
   enter(Stage::backing_off, {}, {});
-  Hope before{radio_};
+  Hope before{radio_.stack()};
   while (leases_.maintained() && !wants_it_now() && !shutting_down_) {
-    const Hope now{radio_};
+    const Hope now{radio_.stack()};
     if (now.better_than(before)) reconnect_.sign(radio_.now());
     before = now;
     away_or_back();

@@ -76,6 +76,7 @@ class Dial {
     // The turn was waited for: what has ended meanwhile is not dialled.
     if (auto cause = broken(radio_.stack(), route_); cause != Cause::bluez_error) co_return cause;
     if (stop.stop_requested()) co_return Cause::cancelled;
+    if (radio_.queue.held()) co_return Cause::adapter_off;
     const auto deadline = radio_.now() + patience;
     Scope asking{radio_.executor};
     radio_.dials.dialling(route_.owner, route_.path);
@@ -89,12 +90,13 @@ class Dial {
     if (!pair_) radio_is_taken.emplace(radio_.discovery.pause(route_.adapter));
     discovering.clear();
     for (;;) {
+      if (removed() && !answers_.before) went_before_ = true;
       if (auto cause = broken(radio_.stack(), route_); cause != Cause::bluez_error)
         co_return co_await broken_off(cause);
-      if (removed() && !answers_.before) went_before_ = true;
       if (removed() && !went_before_) co_return ended(Cause::removed_unheard);
       if (answers_.reply) co_return co_await answered();
       if (went_before_ && answers_.before && answers_.before->ok()) co_return co_await met_another();
+      if (radio_.queue.held()) co_return co_await give_up(Cause::adapter_off);
       if (radio_.now() >= deadline) co_return co_await give_up(timed_out());
       const bool in_the_way = !heard() && others_wait();
       if (in_the_way && radio_.now() >= begun_ + kUnheard) co_return co_await give_up(Cause::adapter_busy);
@@ -182,8 +184,13 @@ class Dial {
   // The adapter or bluetoothd went. What is left of the dial on an adapter that is still there is taken back
   // all the same.
   Task<Outcome<Dialled>> broken_off(Cause cause) {
-    const bool may_linger =
-        cause == Cause::adapter_off && radio_.stack().adapter(route_.adapter) && !removed();
+    // An adapter that is back at once: Connect came behind the removal, and can have met another object.
+    if (cause == Cause::adapter_off && went_before_ && !answers_.reply) {
+      const auto until = radio_.now() + kFence;
+      (void)co_await radio_.bluez.get_device(route_.path, until, unstoppable());
+    }
+    const bool gone = went_before_ ? answers_.reply.has_value() : removed();
+    const bool may_linger = cause == Cause::adapter_off && radio_.stack().adapter(route_.adapter) && !gone;
     if (may_linger) co_await hang_up_here();
     co_return ended(cause);
   }

@@ -48,14 +48,15 @@ Task<Outcome<std::optional<DialQueue::Grant>>> DialQueue::turn(DeviceAddress dev
   co_return std::move(self.grant);
 }
 
-std::optional<DialQueue::Grant> DialQueue::turn_now(DeviceAddress device,
+std::optional<DialQueue::Grant> DialQueue::turn_now(DeviceAddress device, const Terms& terms,
                                                     const std::vector<std::string>& adapters,
                                                     Ticket& ticket) {
+  if (held_) return {};
   for (auto& adapter : adapters) {
-    if (!usable(adapter) || !slots_.has_room(adapter, device, executor_.now())) continue;
-    if (busy(adapter)) return {};
+    if (!is_open_to(adapter, device, terms)) continue;
+    if (busy(adapter) || awaited(adapter)) return {};
     ticket = {};
-    return grant(device, adapter);
+    return grant(device, terms, adapter);
   }
   return {};
 }
@@ -119,6 +120,23 @@ Task<Unit> DialQueue::until_down(Slot slot, std::shared_ptr<DeviceWatch> watch) 
   co_return Unit{};
 }
 
+void DialQueue::dial_failed(const std::string& adapter, DeviceAddress device, Cause cause) {
+  circuits_.failed(adapter, device, cause, executor_.now());
+  changed();
+  pump();
+}
+
+void DialQueue::dial_succeeded(const std::string& adapter) {
+  if (circuits_.failures(adapter) == 0) return;
+  circuits_.close(adapter);
+  changed();
+  pump();
+}
+
+void DialQueue::heard(const std::string& adapter) {
+  if (failing(adapter)) circuits_.heard(adapter, executor_.now());
+}
+
 bool DialQueue::refused(const std::string& adapter, DeviceAddress device, std::uint32_t links) {
   const bool learned = slots_.refused(adapter, device, links, executor_.now());
   if (learned) changed();
@@ -140,8 +158,14 @@ TimePoint DialQueue::rests_until(const std::string& address) const {
 
 std::string DialQueue::first_open(const Waiting& waiting) const {
   for (auto& adapter : waiting.adapters)
-    if (usable(adapter) && slots_.has_room(adapter, waiting.device, executor_.now())) return adapter;
+    if (is_open_to(adapter, waiting.device, waiting.terms)) return adapter;
   return {};
+}
+
+bool DialQueue::is_open_to(const std::string& adapter, DeviceAddress device, const Terms& terms) const {
+  const auto now = executor_.now();
+  if (!usable(adapter) || !slots_.has_room(adapter, device, now)) return false;
+  return !terms.yields || !failing(adapter) || !circuits_.blocks(adapter, now);
 }
 
 // Those whom this adapter would serve now, in the order of arrival.
@@ -152,13 +176,14 @@ std::vector<DialQueue::Waiting*> DialQueue::line(const std::string& adapter) con
   return line;
 }
 
-DialQueue::Grant DialQueue::grant(DeviceAddress device, const std::string& adapter) {
+DialQueue::Grant DialQueue::grant(DeviceAddress device, const Terms& terms, const std::string& adapter) {
+  if (!terms.unattended && terms.priority == Priority::high) circuits_.close(adapter);
   dialling_.insert_or_assign(adapter, device);
   return {Turn{*this, adapter}, take(adapter, device, SlotState::dialling), adapter};
 }
 
 void DialQueue::serve(const std::string& adapter) {
-  if (dialling_.contains(adapter)) return;
+  if (held_ || dialling_.contains(adapter)) return;
   if (rests_until(adapter) > executor_.now()) return;  // those who wait to be heard have the radio
   const auto waiting = line(adapter);
   std::vector<InLine> places;
@@ -170,7 +195,7 @@ void DialQueue::serve(const std::string& adapter) {
   auto& chosen = *waiting[*next];
   leave(chosen);
   chosen.ticket = {};
-  chosen.grant.emplace(grant(chosen.device, adapter));
+  chosen.grant.emplace(grant(chosen.device, chosen.terms, adapter));
   chosen.wake.notify();
 }
 
@@ -199,14 +224,15 @@ void DialQueue::pump() {
   for (auto& adapter : bluez_.stack().adapters) arm_for(adapter.address);
 }
 
-// A learned limit grows, or a radio that listened for others becomes free: the only changes that come by
-// time.
+// A learned limit grows, a radio that listened for others becomes free, a failing adapter is tried again: the
+// only changes that come by time.
 void DialQueue::arm_for(const std::string& adapter) {
   if (waiting_.empty() || !usable(adapter)) return;
   const auto now = executor_.now();
   auto due = kNever;
   if (full(adapter)) due = slots_.next_raise(adapter, now).value_or(kNever);
   if (const auto rests = rests_until(adapter); rests > now) due = std::min(due, rests);
+  if (failing(adapter) && circuits_.blocks(adapter, now)) due = std::min(due, circuits_.due(adapter));
   if (due >= due_) return;
   due_ = due;
   timer_ = executor_.call_at(due, [this] {
@@ -248,7 +274,9 @@ void DialQueue::stack_moved() {
     if (!adapter.powered) continue;
     power.emplace(adapter.address, adapter.power_epoch);
     const auto before = known_power_.find(adapter.address);
-    came_up = came_up || before == known_power_.end() || before->second != adapter.power_epoch;
+    if (before != known_power_.end() && before->second == adapter.power_epoch) continue;
+    came_up = true;
+    circuits_.close(adapter.address);
   }
   // The links of an adapter end with its power.
   for (auto& [adapter, epoch] : known_power_)
@@ -261,6 +289,17 @@ void DialQueue::stack_moved() {
     waiting->looks_again = true;
     waiting->wake.notify();
   }
+  pump();
+}
+
+void DialQueue::hold() {
+  held_ = true;
+  changed();
+}
+
+void DialQueue::go_on() {
+  held_ = false;
+  changed();
   pump();
 }
 
@@ -350,7 +389,7 @@ std::string DialQueue::lack_of_slots(DeviceAddress device) const {
   std::string lacks;
   for (auto& address : self->adapters) {
     const auto* adapter = usable(address);
-    if (!adapter) continue;
+    if (!adapter || !full(address)) continue;
     lacks += (lacks.empty() ? "" : ", ") + adapter->name + " has 0 of " +
              std::to_string(slots_.limit(address, executor_.now())) + " slots free";
   }

@@ -14,6 +14,7 @@
 
 #include "async/notice.hpp"
 #include "async/scope.hpp"
+#include "core/adapter_circuit.hpp"
 #include "core/dial_order.hpp"
 #include "core/slot_ledger.hpp"
 #include "procedures/attempt.hpp"
@@ -94,23 +95,39 @@ class DialQueue {
                                            std::vector<std::string> adapters, Ticket& ticket,
                                            std::stop_token stop);
   // At once, where nobody waits for an adapter of these and it is free: nothing else.
-  std::optional<Grant> turn_now(DeviceAddress device, const std::vector<std::string>& adapters,
-                                Ticket& ticket);
+  std::optional<Grant> turn_now(DeviceAddress device, const Terms& terms,
+                                const std::vector<std::string>& adapters, Ticket& ticket);
   // The slot of a link that is up already.
   Slot adopted(const std::string& adapter, DeviceAddress device);
   // Frees it at Connected=false. What is up for 5 s more is a phantom, or another program's: it counts as
   // such.
   void let_go(Slot slot, std::shared_ptr<DeviceWatch> watch);
 
+  // A dial ended without a link, or with one.
+  void dial_failed(const std::string& adapter, DeviceAddress device, Cause cause);
+  void dial_succeeded(const std::string& adapter);
+  void heard(const std::string& adapter);  // an advertisement of a device that is to be dialled
+  // Dials of different devices fail there, and no link of ours is up.
+  bool failing(const std::string& adapter) const {
+    return circuits_.is_open(adapter) && !slots_.has_link(adapter);
+  }
+  const AdapterCircuit& circuits() const { return circuits_; }
+
   // A dial was refused within a moment by an adapter that held `links` others; or ended otherwise.
   bool refused(const std::string& adapter, DeviceAddress device, std::uint32_t links);
   void not_refused(const std::string& adapter) { slots_.not_refused(adapter); }
 
+  // While it is held nobody dials: those who wait keep their places, and dials give up.
+  void hold();
+  void go_on();
+  bool held() const { return held_; }
+
   // --- looking ---
+  bool none_dials() const { return dialling_.empty(); }
   const SlotLedger& slots() const { return slots_; }
   bool full(const std::string& adapter) const { return slots_.full(adapter, executor_.now()); }
   bool overdrawn(const std::string& adapter) const { return slots_.overdrawn(adapter, executor_.now()); }
-  bool busy(const std::string& adapter) const;     // somebody dials or waits there
+  bool busy(const std::string& adapter) const;     // somebody dials, or is listened for
   bool awaited(const std::string& adapter) const;  // somebody waits for it
   std::optional<DeviceAddress> dialling(const std::string& adapter) const;
   std::vector<DeviceAddress> queued(
@@ -153,7 +170,8 @@ class DialQueue {
   TimePoint rests_until(const std::string& adapter) const;
   std::string first_open(const Waiting& waiting) const;  // empty: none
   std::vector<Waiting*> line(const std::string& adapter) const;
-  Grant grant(DeviceAddress device, const std::string& adapter);
+  Grant grant(DeviceAddress device, const Terms& terms, const std::string& adapter);
+  bool is_open_to(const std::string& adapter, DeviceAddress device, const Terms& terms) const;
   static bool goes_before(const Waiting& one, const Waiting& other);
   const Waiting* find(DeviceAddress device) const;
   void arrived(Waiting& waiting);
@@ -178,6 +196,7 @@ class DialQueue {
   Discovery& discovery_;
   Notice changed_;
   SlotLedger slots_;
+  AdapterCircuit circuits_;
   std::uint64_t arrivals_ = 0;
   std::uint64_t taken_ = 0;
   // Which token stands for a slot: one that was taken again is not freed by the former.
@@ -193,6 +212,7 @@ class DialQueue {
   std::unique_ptr<Executor::Timer> timer_;
   TimePoint due_ = kNever;  // of the timer
   bool following_ = false;
+  bool held_ = false;
   Scope tasks_;  // goes first
 };
 

@@ -1,7 +1,10 @@
 // The keeper of a discovery session: compares what is wanted with what runs, and acts on the difference.
 #include "procedures/discovery.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <utility>
+#include <vector>
 
 namespace bleconnd {
 namespace {
@@ -23,8 +26,31 @@ std::shared_ptr<Discovery::Session> Discovery::session(const std::string& adapte
   return session;
 }
 
+void Discovery::hold() {
+  held_ = true;
+  std::vector<std::string> adapters;
+  for (auto& [adapter, session] : sessions_) adapters.push_back(adapter);
+  for (auto& adapter : adapters) holds_.emplace(adapter, pause(adapter));
+}
+
+void Discovery::go_on() {
+  held_ = false;
+  holds_.clear();
+}
+
+bool Discovery::quiet() const {
+  return std::ranges::none_of(sessions_,
+                              [](auto& each) { return each.second->acts || each.second->running_in != 0; });
+}
+
+bool Discovery::stuck(const AdapterState& adapter) const {
+  const auto at = stuck_.find(adapter.path);
+  return at != stuck_.end() && at->second == adapter.power_epoch;
+}
+
 Discovery::Token Discovery::join(const std::string& adapter) {
   Token token{session(adapter)};
+  if (held_ && !holds_.contains(adapter)) holds_.emplace(adapter, pause(adapter));
   token.session_->changed.notify();
   became_wanted_.notify();
   return token;
@@ -71,10 +97,15 @@ Task<Unit> Discovery::keep(std::shared_ptr<Session> session) {
     if (session->running_in != powered_in)
       session->running_in = 0;  // it ended with the adapter's power or bluetoothd
     const bool wanted = session->wanted > 0 && session->paused == 0;
+    session->acts = wanted ? powered_in && !session->running_in : session->running_in != 0;
     if (wanted && powered_in && !session->running_in) {
       co_await start(session);
+      session->acts = false;
+      changed_.notify();
     } else if (!wanted && session->running_in) {
       co_await end(session);
+      session->acts = false;
+      changed_.notify();
     } else if (session->wanted == 0 && session->paused == 0) {
       break;
     } else {
@@ -82,7 +113,7 @@ Task<Unit> Discovery::keep(std::shared_ptr<Session> session) {
     }
   }
   sessions_.erase(session->adapter);
-  idle_.notify();
+  changed_.notify();
   co_return Unit{};
 }
 
@@ -115,11 +146,13 @@ Task<Unit> Discovery::start(std::shared_ptr<Session> session) {
 Task<Unit> Discovery::end(std::shared_ptr<Session> session) {
   session->running_in = 0;
   bool forgotten = false;
+  bool refused = false;
   for (int tries = 0, lost = 0; tries < kBusy; ++tries) {
     const auto deadline = executor_.now() + kAnswer / 2;
     if (forgotten) (void)co_await bluez_.start_discovery(session->adapter, deadline, unstoppable());
     const auto stopped_by = executor_.now() + kAnswer / 2;
     const auto ended = co_await bluez_.stop_discovery(session->adapter, stopped_by, unstoppable());
+    refused = !ended.ok() && !ended.failed_by(Cause::timeout);
     if (ended.ok()) break;
     if (ended.failed_by(Cause::timeout) || ended.failed_by(Cause::bluez_error)) {
       if (++lost == 2) break;  // lost, or a refusal that says nothing
@@ -130,9 +163,14 @@ Task<Unit> Discovery::end(std::shared_ptr<Session> session) {
     // started anew can be stopped.
     forgotten = forgotten || ended.failed_by(Cause::in_progress);
     // "No discovery started" and "not powered" say that nothing runs.
-    if (!forgotten || epoch(*session) == 0) break;
+    refused = forgotten && epoch(*session) != 0;
+    if (!refused) break;
     co_await sleep_until(executor_, executor_.now() + kStartAgain, unstoppable());
   }
+  if (refused)
+    stuck_.insert_or_assign(session->adapter, epoch(*session));
+  else
+    stuck_.erase(session->adapter);
   co_return Unit{};
 }
 

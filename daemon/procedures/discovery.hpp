@@ -26,6 +26,7 @@ class Discovery {
     Duration deaf{};           // in pauses that are over, all together
     TimePoint changed_at{};    // when the pause began, or the last one ended
     Duration deaf_in_a_row{};  // in pauses without a rest between them
+    bool acts = false;         // the keeper waits for an answer of BlueZ
     std::stop_source starting{std::nostopstate};  // of the start that is under way
     Notice changed;
   };
@@ -78,7 +79,7 @@ class Discovery {
   static constexpr std::chrono::seconds kRest{1};
 
   Discovery(Executor& executor, Bluez& bluez)
-      : executor_{executor}, bluez_{bluez}, idle_{executor}, became_wanted_{executor}, scope_{executor} {}
+      : executor_{executor}, bluez_{bluez}, changed_{executor}, became_wanted_{executor}, scope_{executor} {}
 
   Token join(const std::string& adapter);
   Pause pause(const std::string& adapter);
@@ -87,7 +88,15 @@ class Discovery {
   // Until when nobody should dial, since others wait to be heard and have been deaf for too long.
   TimePoint rests_until(const std::string& adapter) const;
   bool idle() const { return sessions_.empty(); }
-  Notice& became_idle() { return idle_; }
+  bool quiet() const;  // nothing runs, as far as we know
+  // BlueZ refuses to end a discovery on it: a kernel that timed out on the end of a scan never does (6.12),
+  // and hears nothing any more until the power of the adapter is cycled.
+  bool stuck(const AdapterState& adapter) const;
+  Notice& changes() { return changed_; }  // of the three
+
+  // While it is held nothing is discovered, whoever waits to be heard.
+  void hold();
+  void go_on();
 
  private:
   std::shared_ptr<Session> session(const std::string& adapter);
@@ -99,9 +108,12 @@ class Discovery {
 
   Executor& executor_;
   Bluez& bluez_;
-  Notice idle_;
+  Notice changed_;
   Notice became_wanted_;
   std::map<std::string, std::shared_ptr<Session>> sessions_;  // by adapter path, while a keeper lives
+  std::map<std::string, std::uint64_t> stuck_;                // by adapter path: in which power epoch
+  bool held_ = false;
+  std::map<std::string, Pause> holds_;  // by adapter path
   Scope scope_;
 };
 

@@ -56,7 +56,7 @@ Task<Unit> end_left_behind(Radio& radio, std::string path, std::stop_token stop)
   if (!watched.ok()) co_return Unit{};
   const std::shared_ptr<DeviceWatch> watch = std::move(watched.value());
   const auto ended = co_await hang_up(radio, *watch);
-  if (ended) radio.dials.ended(path);
+  if (ended) radio.dials.cleared(path);
   (void)co_await until_link_down(radio, watch.get(), stop);
   co_return Unit{};
 }

@@ -112,7 +112,9 @@ class Run {
       const LinkCensus::Interest interest{radio_.census};
       const auto adapters = adapters_of(routes);
       co_await radio_.census.bring_up_to_date(adapters, device_, stop);
-      auto grant = radio_.queue.turn_now(device_, adapters, ticket_);
+      for (auto& route : routes)
+        if (route.heard) radio_.queue.heard(route.adapter_address);
+      auto grant = radio_.queue.turn_now(device_, terms_, adapters, ticket_);
       const bool waited = !grant;
       if (waited) {
         // Who waits holds nothing that costs: no discovery, no match rule.
@@ -159,15 +161,18 @@ class Run {
     } else {
       slot.emplace(radio_.queue.adopted(route.adapter_address, device_));
     }
+    const bool is_dial = turn.has_value();
     auto up = co_await bring_up(route, std::move(discovering), turn, stop);
     turn.reset();
     if (!up.ok()) {
+      if (is_dial) radio_.queue.dial_failed(route.adapter_address, device_, up.failure().cause);
       radio_.queue.let_go(std::move(*slot), watch_);
       if (!vanished_ && blames_route(up.failure().cause))
         radio_.routes.failed(device_, route.adapter_address, radio_.now());
       co_return up.failure();
     }
     slot->connected();
+    radio_.queue.dial_succeeded(route.adapter_address);
     radio_.routes.succeeded(device_, route.adapter_address, route.path, radio_.now());
     Link link{.route = route, .watch = std::move(watch_), .attempts = attempt_};
     link.adopted = adopted_;
@@ -238,7 +243,8 @@ class Run {
     if (was_unanswered() || stands_in_the_way(route)) return true;
     const bool failed_here = radio_.routes.failures(device_, route.adapter_address, radio_.now()) > 0;
     const bool full_here = radio_.queue.full(route.adapter_address);
-    return (failed_here || full_here) && unseen_adapter(radio_, terms_, objects);
+    const bool all_fail_here = radio_.queue.failing(route.adapter_address);
+    return (failed_here || full_here || all_fail_here) && unseen_adapter(radio_, terms_, objects);
   }
 
   Task<Outcome<>> bring_up(Route route, std::vector<Discovery::Token> discovering,

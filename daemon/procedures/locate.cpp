@@ -68,7 +68,8 @@ std::optional<Route> known_route(const Radio& radio, DeviceAddress device, const
   for (auto& adapter : radio.stack().adapters) {
     if (adapter.address != last || !adapter.powered || !may_use(terms, adapter)) continue;
     if (!path.starts_with(adapter.path + "/")) continue;  // the adapter has moved to another index
-    if (radio.routes.failures(device, last, radio.now()) > 0 || radio.queue.full(last)) continue;
+    if (radio.routes.failures(device, last, radio.now()) > 0) continue;
+    if (radio.queue.full(last) || radio.queue.failing(last)) continue;
     return make_route(radio.stack(), adapter, path);
   }
   return {};
@@ -86,6 +87,7 @@ std::vector<Route> rank_routes(const Radio& radio, DeviceAddress device, const T
                           .connected = object.connected,
                           .pinned = !terms.adapter.empty(),
                           .bonded = object.bonded,
+                          .failing = radio.queue.failing(adapter->address),
                           .rssi = object.rssi,
                           .failures = radio.routes.failures(device, adapter->address, radio.now()),
                           .has_services = radio.bluez.has_services(object.path),
@@ -113,7 +115,8 @@ std::vector<Route> rank_routes(const Radio& radio, DeviceAddress device, const T
 
 bool unseen_adapter(const Radio& radio, const Terms& terms, const std::vector<DeviceState>& objects) {
   for (auto& adapter : radio.stack().adapters) {
-    if (!adapter.powered || !may_use(terms, adapter) || radio.queue.full(adapter.address)) continue;
+    if (!adapter.powered || !may_use(terms, adapter)) continue;
+    if (radio.queue.full(adapter.address) || radio.queue.failing(adapter.address)) continue;
     bool seen = false;
     for (auto& object : objects) seen = seen || object.adapter == adapter.path;
     if (!seen) return true;

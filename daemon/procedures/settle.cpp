@@ -5,10 +5,10 @@
 #include <optional>
 
 namespace bleconnd {
-Hope::Hope(const Radio& radio, const DeviceWatch* watch) : owner{radio.stack().owner} {
+Hope::Hope(const Stack& stack, const DeviceWatch* watch) : owner{stack.owner} {
   if (watch) heard = watch->seen().heard;
   if (watch) links_up = watch->seen().links_up;
-  for (auto& adapter : radio.stack().adapters)
+  for (auto& adapter : stack.adapters)
     if (adapter.powered) powered = std::max(powered, adapter.power_epoch);
 }
 
@@ -34,12 +34,12 @@ Task<Outcome<>> back_off(Radio& radio, DeviceWatch* watch, std::chrono::millisec
   if (watch) device_changed.emplace(watch->changed(), wake);
 
   const auto due = radio.now() + delay;
-  const Hope before{radio, watch};
+  const Hope before{radio.stack(), watch};
   // Without bluetoothd or a powered adapter there is a longer wait, which callers are told of.
   while (radio.now() < due && radio.stack().any_powered()) {
     auto woken = co_await wake.until(due, stop);
     if (woken.by == Notice::Woken::stopped) co_return Cause::cancelled;
-    const Hope now{radio, watch};
+    const Hope now{radio.stack(), watch};
     if (now.better_than(before)) break;
   }
   if (stop.stop_requested()) co_return Cause::cancelled;

@@ -14,7 +14,7 @@ namespace bleconnd {
 
 // What ends a wait early: the device is heard or linked, an adapter has come up, bluetoothd is back.
 struct Hope {
-  explicit Hope(const Radio& radio, const DeviceWatch* watch = nullptr);
+  explicit Hope(const Stack& stack, const DeviceWatch* watch = nullptr);
   bool better_than(const Hope& before) const;
 
   std::optional<TimePoint> heard;

@@ -316,8 +316,10 @@ Task<Unit> RootObject::follow_adapters() {
   Notice wake{radio_.executor};
   Notice::Forward queue{radio_.queue.changes(), wake};
   Notice::Forward stack{radio_.bluez.stack_changed(), wake};
+  Notice::Forward discovery{radio_.discovery.changes(), wake};
   for (;;) {
     match_adapters();
+    report_troubles();
     for (auto& [name, adapter] : adapters_) adapter->announce_changes();
     co_await wake.until(kNever, unstoppable());
   }
@@ -332,6 +334,22 @@ void RootObject::match_adapters() {
   for (auto& adapter : stack.adapters)
     if (!adapters_.contains(adapter.name))
       adapters_.emplace(adapter.name, std::make_unique<AdapterObject>(connection_, radio_, adapter));
+}
+
+void RootObject::report_troubles() {
+  for (auto& adapter : radio_.stack().adapters) {
+    const auto what = trouble(adapter, radio_);
+    if (what.empty()) {
+      if (troubled_.erase(adapter.address) > 0) log_.write(LogLevel::notice, adapter.name + ": works again");
+    } else if (troubled_.insert(adapter.address).second) {
+      log_.write(LogLevel::warning,
+                 fmt::format("{}: {}; other adapters are preferred, and maintained devices are tried rarely; "
+                             "if nothing is heard or connected: bluetoothctl select {}, power off, power on; "
+                             "or unplug it",
+                             adapter.name, what, adapter.address),
+                 {.adapter = adapter.name});
+    }
+  }
 }
 
 void RootObject::announce_connections() {

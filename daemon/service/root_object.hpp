@@ -83,6 +83,7 @@ class RootObject final
   Task<Unit> tell_changes();
   Task<Unit> follow_adapters();
   void match_adapters();
+  void report_troubles();
   void log_cleared(const Caller& by, const std::string& what, const Cleared& cleared);
   Task<Unit> follow_stack();
   std::string stack_state() const;
@@ -102,6 +103,7 @@ class RootObject final
   std::set<DeviceAddress> changed_devices_;  // whose properties are told at the end of this turn of the loop
   Notice devices_changed_;
   std::map<std::string, std::unique_ptr<AdapterObject>> adapters_;  // by name
+  std::set<std::string> troubled_;                                  // adapters, by address
   bleconnd::Connections connections_;
   Scope serving_;  // destroyed first: its tasks use everything above
 };

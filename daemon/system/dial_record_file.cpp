@@ -75,6 +75,10 @@ void DialRecordFile::ended(const std::string& path) {
   if (own_.erase(path) > 0 || former_.erase(path) > 0) keep(path);
 }
 
+void DialRecordFile::cleared(const std::string& path) {
+  if (former_.erase(path) > 0) keep(path);
+}
+
 void DialRecordFile::outlived(const std::string& path) {
   if (auto own = own_.extract(path)) former_.insert_or_assign(path, std::move(own.mapped()));
 }

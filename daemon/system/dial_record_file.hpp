@@ -21,6 +21,7 @@ class DialRecordFile final : public DialRecord {
   // over.
   void ended(const std::string& path) override;
   void outlived(const std::string& path) override;
+  void cleared(const std::string& path) override;
   std::vector<std::string> left_behind() const override;
   bool dial_left_behind(const std::string& owner, const std::string& path) const override;
   // Also where the former life saw only its dial: the link can have come up since.

@@ -36,6 +36,7 @@ const char* const base_policy = R"(
     <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus.Introspectable"/>
     <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus.Properties"/>
     <allow send_destination="org.bluez"/>
+    <allow send_destination="org.freedesktop.login1" send_interface="org.freedesktop.login1.Manager"/>
   </policy>
   <limit name="max_match_rules_per_connection">512</limit>
   <limit name="max_replies_per_connection">128</limit>
@@ -48,6 +49,7 @@ const char* const base_policy = R"(
 std::string policy_of_the_tests_user() {
   return "<policy user=\"" + std::to_string(getuid()) + R"(">
   <allow own="org.bluez"/>
+  <allow own="org.freedesktop.login1"/>
   <allow own="org.bleconnd"/>
   <allow send_destination="org.bleconnd"/>
   <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus.Debug.Stats"/>

@@ -115,6 +115,7 @@ void Chaos::calm_down() {
   calm_ = true;
   world().trace("--- calm ---");
   bluetoothd().faults.clear();
+  if (scene_.is_asleep()) scene_.wake();
   scene_.daemon().bluez.rules_are_used_up = false;
   scene_.limits.clear();
   for (auto& adapter : adapters_) {

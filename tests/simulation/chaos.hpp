@@ -42,6 +42,7 @@ class Chaos {
   void device_fault();
   void adapter_fault();
   void bluetoothd_fault();
+  void host_sleeps();
   void neighbour_acts();
   void call_fault();
   Manner some_manner();

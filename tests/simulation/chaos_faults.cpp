@@ -4,7 +4,10 @@
 namespace bleconnd::simulation {
 
 void Chaos::something_happens() {
-  switch (world().number(12)) {
+  switch (world().number(13)) {
+    case 12:
+      host_sleeps();
+      break;
     case 0:
     case 1:
     case 2:
@@ -120,6 +123,19 @@ void Chaos::bluetoothd_fault() {
   }
   const auto longest = world().chance(30) ? Duration{1ms} : Duration{25s};
   later(0s, longest, [this] { bluetoothd().start(); });
+}
+
+// The kernel ends all links before it sleeps, and clocks stand still meanwhile.
+void Chaos::host_sleeps() {
+  if (scene_.is_asleep()) return;
+  scene_.sleep();
+  later(4s, 8s, [this] {
+    if (!scene_.is_asleep()) return;
+    for (auto& device : devices_) bluetoothd().drop_link(device);
+    later(0s, 2s, [this] {
+      if (scene_.is_asleep()) scene_.wake();
+    });
+  });
 }
 
 void Chaos::neighbour_acts() {

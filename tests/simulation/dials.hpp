@@ -29,6 +29,7 @@ class Dials final : public DialRecord {
   void outlived(const std::string& path) override {
     if (auto own = own_.extract(path)) former_.insert_or_assign(path, own.mapped());
   }
+  void cleared(const std::string& path) override { former_.erase(path); }
   std::vector<std::string> left_behind() const override {
     std::vector<std::string> all;
     for (auto& [path, entry] : former_) all.push_back(path);

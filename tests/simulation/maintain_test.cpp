@@ -64,6 +64,22 @@ TEST(Maintain, IsForTheLifeOfItsCallerAndTheLinger) {
   EXPECT_EQ(stage.stage(kLamp), "");
 }
 
+// The first linger would have ended earlier: its timer is not the last one.
+TEST(Maintain, EndsAfterItsOwnLingerThoughAnotherLeaseEndedBefore) {
+  Maintained stage;
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0 shared");
+  stage.leave(kBob);
+  stage.run_for(5s);
+  stage.leave(kAlice);
+  stage.bluetoothd.peer(kLamp).services = 0;
+  stage.bluetoothd.service_changed(kLamp);
+  stage.run_for(24s);
+  EXPECT_NE(stage.stage(kLamp), "");
+  stage.bluetoothd.peer(kLamp).services = 2;
+  stage.run_for(20s);
+  EXPECT_EQ(stage.stage(kLamp), "");
+}
+
 TEST(Maintain, WithoutItALinkThatIsLostStaysLost) {
   Stage stage;
   stage.bluetoothd.hears(kFirst, kLamp);
@@ -177,6 +193,120 @@ TEST(Maintain, TheAdapterComesBackUnderAnotherIndex) {
   stage.bluetoothd.hears(kFirst, kLamp);
   stage.run_for(30s);
   EXPECT_EQ(stage.stage(kLamp), "connected");
+}
+
+TEST(Maintain, AnAdapterThatComesUpIsListenedToAtOnce) {
+  Maintained stage;
+  stage.goes_away(std::chrono::hours{1});
+  stage.bluetoothd.power(kFirst, false);
+  stage.run_for(1s);
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.bluetoothd.power(kFirst, true);
+  stage.run_for(5s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+}
+
+// --- an adapter that fails ---
+
+std::string sensor(int number) {
+  return "AA:00:00:00:00:" + std::to_string(10 + number);
+}
+
+// Ten sensors that are heard, and whose every dial fails at once.
+struct Broken : Stage {
+  explicit Broken(int sensors = 10) {
+    for (int i = 0; i < sensors; ++i) {
+      bluetoothd.hears(kFirst, sensor(i));
+      keep_object(sensor(i)).rssi = -60;
+      bluetoothd.peer(sensor(i)).manner.completes = false;
+      establish(kAlice, sensor(i), maintained(false));
+    }
+  }
+  bool fails() { return daemon().radio.queue.failing(kFirst); }
+};
+
+TEST(FailingAdapter, IsTriedRarelyHoweverManyAreMaintained) {
+  Broken stage;
+  stage.run_for(std::chrono::hours{1});
+  EXPECT_TRUE(stage.fails());
+  stage.begin();
+  stage.run_for(std::chrono::hours{1});
+  EXPECT_LE(stage.count("Connect"), 3600U / 30);
+  EXPECT_GE(stage.count("Connect"), 3600U / 120 / 2);
+}
+
+TEST(FailingAdapter, ThatWorksAgainConnectsThemAll) {
+  Broken stage;
+  stage.run_for(std::chrono::hours{1});
+  for (int i = 0; i < 10; ++i) stage.bluetoothd.peer(sensor(i)).manner.completes = true;
+  stage.run_for(Reconnect::kMost + AdapterCircuit::kMostPause + 20s);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(stage.stage(sensor(i)), "connected") << i;
+  EXPECT_FALSE(stage.fails());
+}
+
+TEST(FailingAdapter, IsNotWhatTwoDevicesSay) {
+  Broken stage{2};
+  stage.run_for(std::chrono::hours{1});
+  EXPECT_FALSE(stage.fails());
+}
+
+TEST(FailingAdapter, IsNotOneWithALink) {
+  Broken stage{5};
+  stage.bluetoothd.hears(kFirst, kLamp);
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0");
+  stage.run_for(std::chrono::hours{1});
+  EXPECT_FALSE(stage.fails());
+}
+
+TEST(FailingAdapter, GivesWayToOneThatWorks) {
+  Broken stage;
+  stage.run_for(600s);
+  ASSERT_TRUE(stage.fails());
+  stage.add_second_adapter();
+  stage.bluetoothd.hears(kFirst, kLamp, -40);
+  stage.bluetoothd.hears(kSecond, kLamp, -90);
+  stage.keep_object(kLamp).rssi = -40;
+  stage.begin();
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci1") << "though the other hears it better";
+  EXPECT_THAT(stage.effects("Connect hci0/01"), IsEmpty());
+}
+
+TEST(FailingAdapter, IsTriedAtOnceByWhoeverAsks) {
+  Broken stage;
+  stage.run_for(600s);
+  ASSERT_TRUE(stage.fails());
+  stage.bluetoothd.peer(sensor(3)).manner.completes = true;
+  auto call = stage.establish(kBob, sensor(3));
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "ok hci0 shared") << "it joins the wait of the maintained lease";
+  EXPECT_LT(stage.seconds(call), 25) << "an attempt of another device is in its way at most";
+  EXPECT_FALSE(stage.fails());
+}
+
+TEST(FailingAdapter, IsForgivenByItsPowerCycle) {
+  Broken stage;
+  stage.run_for(600s);
+  ASSERT_TRUE(stage.fails());
+  stage.bluetoothd.power(kFirst, false);
+  stage.run_for(1s);
+  stage.bluetoothd.power(kFirst, true);
+  stage.run_for(1s);
+  EXPECT_FALSE(stage.fails());
+}
+
+TEST(FailingAdapter, WhoseDiscoveryDoesNotEndIsTold) {
+  Stage stage;
+  const Fault refusal{.name = "org.bluez.Error.Failed", .text = "Operation failed"};
+  stage.bluetoothd.faults["StopDiscovery"] = {refusal, refusal};
+  EXPECT_EQ(stage.connect(kAlice, kLamp, with_attempts(2s, 1)), "NotFound not-seen");
+  stage.run_for(20s);
+  const auto& adapter = stage.daemon().bluez.stack().adapters.front();
+  EXPECT_TRUE(stage.daemon().radio.discovery.stuck(adapter));
+  stage.bluetoothd.power(kFirst, false);
+  stage.run_for(1s);
+  stage.bluetoothd.power(kFirst, true);
+  stage.run_for(1s);
+  EXPECT_FALSE(stage.daemon().radio.discovery.stuck(stage.daemon().bluez.stack().adapters.front()));
 }
 
 TEST(Maintain, WhoIsAwayBecauseAnotherProgramConnectedItIsAdopted) {

@@ -72,6 +72,25 @@ TEST(Queue, AnOldLowRequestIsServedAfterEightLaterOnes) {
   EXPECT_EQ(std::ranges::find(order, "11") - order.begin(), 9) << "the first, eight later ones, then it";
 }
 
+// Between two dials the radio listens for a moment: who is heard then goes behind those who wait for it.
+TEST(Queue, WhoIsHeardInTheMomentBetweenTwoDialsDoesNotOvertake) {
+  Stage stage;
+  EstablishOptions maintained;
+  maintained.terms.maintain = true;
+  maintained.wait = false;
+  for (int i = 10; i < 15; ++i) {
+    stage.bluetoothd.hears(kFirst, device(i));
+    stage.keep_object(device(i)).rssi = -60;
+    stage.bluetoothd.peer(device(i)).manner.completes = false;
+    stage.establish(kAlice, device(i), maintained);
+  }
+  stage.bluetoothd.hears(kFirst, kLamp);
+  auto call = stage.establish(kBob, kLamp);
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "ok hci0");
+  EXPECT_LE(stage.effects("Connect ").size(), 6U);
+}
+
 TEST(Queue, PositionIsVisible) {
   Slow stage;
   stage.establish(kAlice, device(10));

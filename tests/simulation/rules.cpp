@@ -101,6 +101,20 @@ void Scene::check_order(const std::string& path) {
   }
 }
 
+// No storm: what is maintained is dialled rarely when it is in vain, whatever happens around it. A call
+// begins anew.
+void Scene::check_unattended(const std::string& path) {
+  constexpr std::size_t kMostDials = 40;  // 5 that fail after each of 5 links of a minute, and one in 30 s
+  const auto* object = bluetoothd.object(path);
+  if (!object || !life_) return;
+  const auto* session = life_->connections.find(object->address);
+  auto& since = unattended_[object->address.text()];
+  if (!session || session->calls() > 0) return since.clear();
+  while (!since.empty() && since.front() + 5min < world.now()) since.pop_front();
+  since.push_back(world.now());
+  if (since.size() > kMostDials) complain("a storm of dials: " + path);
+}
+
 // One of our Disconnects hit another program's dial or link.
 void Scene::foreign_ended(const Object& object) {
   if (forced_.contains(object.address.text())) return;

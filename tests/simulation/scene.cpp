@@ -119,7 +119,27 @@ void Scene::start_daemon() {
 void Scene::crash_daemon() {
   clients_.reset();
   life_.reset();
+  asleep_ = ready_ = quiet_ = false;
   for (auto& path : dials.paths()) left_behind_.insert(path);
+}
+
+void Scene::sleep() {
+  auto preparing = [](Scene& scene) -> Task<Unit> {
+    co_await scene.life_->connections.prepare_for_sleep(4s);
+    scene.ready_ = scene.asleep_;
+    // One that BlueZ does not end is tried again, by a start that can be ended.
+    scene.quiet_ = scene.asleep_ && scene.life_->radio.discovery.quiet();
+    co_return Unit{};
+  };
+  note("sleeps");
+  asleep_ = true;
+  clients_->spawn(preparing(*this));
+}
+
+void Scene::wake() {
+  asleep_ = ready_ = quiet_ = false;
+  note("wakes");
+  life_->connections.wake_up();
 }
 
 void Scene::stop_daemon(Duration patience) {
@@ -261,6 +281,9 @@ std::string Scene::stage(const std::string& device) const {
 void Scene::called(const std::string& member, const std::string& path) {
   ++counts_[member];
   if (member == "Connect" || member == "Pair") check_order(path);
+  if (member == "Connect") check_unattended(path);
+  if (quiet_ && (member == "Connect" || member == "Pair" || member == "StartDiscovery"))
+    complain(member + " though the host is about to sleep");
   if (!member.starts_with("Get")) note(member + " " + short_path(path));
 }
 

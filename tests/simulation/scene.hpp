@@ -1,6 +1,7 @@
 // A whole stage: the world, bluetoothd, one life of the daemon's procedures, clients, and the checkers that
 // look at all of them after every step.
 #pragma once
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -74,6 +75,11 @@ class Scene : private SessionEvents {
   bool is_up() const { return life_ != nullptr; }
   void start_daemon();
   void crash_daemon();  // its bus connection and everything in memory are gone
+  // The host suspends when the daemon is ready for it, 4 s later at most, and wakes.
+  void sleep();
+  void wake();
+  bool is_asleep() const { return asleep_; }
+  bool is_ready_to_sleep() const { return ready_; }  // or out of patience
   // SIGTERM: until it has ended.
   void stop_daemon(Duration patience = 20s);
 
@@ -129,6 +135,7 @@ class Scene : private SessionEvents {
   void check_dials();
   void check_slots();
   void check_order(const std::string& path);
+  void check_unattended(const std::string& path);
   void foreign_ended(const Object& object);
   Caller caller(const std::string& client) const;
 
@@ -145,8 +152,12 @@ class Scene : private SessionEvents {
   std::set<std::string> forced_;               // devices that root disconnected
   std::map<std::string, std::string> stages_;  // by device, of sessions that are there
   TimePoint leases_checked_{};
-  std::map<std::string, TimePoint> queued_since_;   // by device
-  std::map<std::string, TimePoint> arrived_;        // of the device whose turn has come
+  bool asleep_ = false;                                        // or about to be
+  bool ready_ = false;                                         // the daemon is ready for it
+  bool quiet_ = false;                                         // and nothing of it has the radio
+  std::map<std::string, std::deque<TimePoint>> unattended_{};  // dials that no call asked for, by device
+  std::map<std::string, TimePoint> queued_since_;              // by device
+  std::map<std::string, TimePoint> arrived_;                   // of the device whose turn has come
   std::map<std::string, std::uint32_t> overtaken_;  // by device that waits: dials of devices that came later
   std::vector<std::string> violations_;
 };

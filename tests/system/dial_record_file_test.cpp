@@ -39,6 +39,22 @@ TEST(DialRecordFile, TellsOnlyOfFormerLives) {
   EXPECT_TRUE(second.link_left_behind(":1.5", kOther));
   EXPECT_FALSE(second.dial_left_behind(":1.6", kPath));
 
+  EXPECT_EQ(second.left_behind(), (std::vector<std::string>{kOther, kPath}));
+
+  // What a former life left has ended while ours dials there: ours goes on, for the next life too.
+  {
+    TemporaryDirectory other;
+    DialRecordFile one{other.path().string(), "bus1", journal};
+    one.dialling(":1.5", kPath);
+    DialRecordFile two{other.path().string(), "bus1", journal};
+    two.dialling(":1.5", kPath);
+    two.cleared(kPath);
+    EXPECT_TRUE(two.left_behind().empty());
+    EXPECT_TRUE((DialRecordFile{other.path().string(), "bus1", journal}.dial_left_behind(":1.5", kPath)));
+    two.ended(kPath);
+    EXPECT_TRUE((DialRecordFile{other.path().string(), "bus1", journal}.left_behind().empty()));
+  }
+
   // Our own dial is refused: the former one is still to be cleared. Then it is.
   second.dialling(":1.5", kPath);
   second.ended(kPath);
