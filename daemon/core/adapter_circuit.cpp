@@ -47,6 +47,13 @@ void AdapterCircuit::failed(const std::string& adapter, DeviceAddress device, Ca
   row.due = now + std::min<std::chrono::seconds>(kPause * (1U << std::min(beyond, enough)), kMostPause);
 }
 
+void AdapterCircuit::tried(const std::string& adapter, Time now) {
+  const auto at = rows_.find(adapter);
+  if (at == rows_.end()) return;
+  at->second.tried = now;
+  at->second.due = std::max(at->second.due, now + kPause);
+}
+
 void AdapterCircuit::heard(const std::string& adapter, Time now) {
   const auto at = rows_.find(adapter);
   if (at == rows_.end()) return;

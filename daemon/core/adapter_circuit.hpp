@@ -26,6 +26,8 @@ class AdapterCircuit {
 
   // What a dial that ended without a link says of its adapter.
   void failed(const std::string& adapter, DeviceAddress device, Cause cause, Time now);
+  // One is dialled there though it is open: no other for a pause.
+  void tried(const std::string& adapter, Time now);
   // A link came up, somebody asked with priority high, or the adapter has come up anew: as if nothing had
   // failed.
   void close(const std::string& adapter) { rows_.erase(adapter); }

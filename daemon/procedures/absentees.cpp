@@ -107,6 +107,7 @@ Task<Unit> Absentees::keep() {
     } else {
       co_await listen();
       before = Hope{bluez_.stack()};
+      co_await look_for_links();
     }
   }
   keeping_ = false;
@@ -115,9 +116,11 @@ Task<Unit> Absentees::keep() {
 
 Task<Unit> Absentees::listen() {
   Window window{*this};
-  const auto began = executor_.now();
+  auto began = executor_.now();
   for (;;) {
+    const bool had_none = window.none();
     window.follow();
+    if (had_none) began = executor_.now();  // the window begins with its first adapter
     const auto waits = [](const Place* place) { return !place->heard_; };
     if (std::ranges::none_of(places_, waits)) break;
     // Who has just been lost gets a whole window.
@@ -134,7 +137,6 @@ Task<Unit> Absentees::listen() {
     ++place->missed_;
     place->due_ = executor_.now() + pause(place->missed_);
   }
-  co_await look_for_links();
   co_return Unit{};
 }
 

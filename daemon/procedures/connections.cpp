@@ -144,8 +144,11 @@ Task<std::vector<DeviceState>> Connections::stale_links() {
   const auto deadline = radio_.now() + kLookAll;
   auto all = co_await radio_.bluez.all_devices(deadline, unstoppable());
   if (!all.ok()) co_return stale;
-  for (auto& each : all.value())
-    if (each.connected && each.low_energy && !is_held(each, false)) stale.push_back(std::move(each));
+  for (auto& each : all.value()) {
+    if (!each.connected || !each.low_energy || is_held(each, false)) continue;
+    if (radio_.dials.link_left_behind(radio_.stack().owner, each.path)) continue;  // end_leftovers() ends it
+    stale.push_back(std::move(each));
+  }
   co_return stale;
 }
 
@@ -265,20 +268,31 @@ void Connections::restore(const std::set<std::string>& on_bus) {
 // here, by a lease or by a call that came meanwhile, takes the dial or the link over or ends it himself.
 Task<Unit> Connections::end_leftovers(std::vector<std::string> paths) {
   co_await bluez_looked_at(radio_, unstoppable());
-  for (auto& path : paths) {
-    if (!radio_.dials.link_left_behind(radio_.stack().owner, path)) continue;
-    const auto deadline = radio_.now() + kLookAll;
-    auto looked = co_await radio_.bluez.get_device(path, deadline, unstoppable());
-    const bool held = looked.ok() && (is_held(looked.value(), false) || has_session_of(path));
-    if (!held && looked.ok()) co_await end_left_behind(radio_, path, unstoppable());
-    if (looked.failed_by(Cause::object_gone)) radio_.dials.cleared(path);
+  const auto is_over = [this](const std::string& path) {
+    return !radio_.dials.link_left_behind(radio_.stack().owner, path);
+  };
+  for (;;) {
+    for (auto& path : paths) {
+      if (is_over(path)) continue;
+      const auto deadline = radio_.now() + kLookAll;
+      auto looked = co_await radio_.bluez.get_device(path, deadline, unstoppable());
+      const bool held = looked.ok() && is_taken_over(looked.value());
+      if (!held && looked.ok()) co_await end_left_behind(radio_, path, unstoppable());
+      if (looked.failed_by(Cause::object_gone)) radio_.dials.cleared(path);
+    }
+    std::erase_if(paths, is_over);
+    if (paths.empty()) break;
+    co_await idle_.until(kNever, unstoppable());  // a session has ended
   }
   co_return Unit{};
 }
 
-bool Connections::has_session_of(const std::string& path) const {
-  return std::ranges::any_of(sessions_,
-                             [&](auto& each) { return path.ends_with("/" + each.first.object_name()); });
+// Not by one that may not use its adapter: that would wait for ever for a device that has a link elsewhere.
+bool Connections::is_taken_over(const DeviceState& object) const {
+  const auto address = DeviceAddress::parse(object.address);
+  const auto* adapter = radio_.stack().adapter(object.adapter);
+  const auto* session = address ? find(*address) : nullptr;
+  return session && adapter && session->may_use(*adapter) && is_held(object, false);
 }
 
 Task<Unit> Connections::prepare_for_sleep(Duration patience) {
@@ -304,7 +318,7 @@ Task<Unit> Connections::shut_down(Duration patience) {
   const auto deadline = radio_.now() + patience;
   for (auto& [address, session] : sessions_) session->shut_down();
   Notice::Forward discovery{radio_.discovery.changes(), idle_};
-  while ((!sessions_.empty() || endings_ > 0 || !radio_.discovery.idle()) && radio_.now() < deadline)
+  while ((!sessions_.empty() || endings_ > 0 || !radio_.discovery.quiet()) && radio_.now() < deadline)
     co_await idle_.until(deadline, unstoppable());
   co_return Unit{};
 }

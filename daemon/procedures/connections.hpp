@@ -96,7 +96,7 @@ class Connections {
   template <class T>
   Task<Answer<T>> when_ended(std::shared_ptr<DeviceSession> session, Answer<T> with);
   bool is_held(const DeviceState& object, bool whole_adapter) const;
-  bool has_session_of(const std::string& path) const;
+  bool is_taken_over(const DeviceState& object) const;
   bool may_be_removed(const DeviceState& object) const;
   std::string cached_path(const CacheEntry& entry) const;
   Task<Unit> keep(std::shared_ptr<DeviceSession> session);

@@ -85,7 +85,8 @@ bool DeviceSession::is_ending() const {
 }
 
 void DeviceSession::terms_are(Terms terms) {
-  const bool reordered = terms.priority != terms_.priority;
+  const bool reordered = terms.priority != terms_.priority || terms.yields != terms_.yields ||
+                         terms.unattended != terms_.unattended;
   terms_ = std::move(terms);
   if (reordered) radio_.queue.reordered();
 }
@@ -187,10 +188,21 @@ Task<Unit> DeviceSession::run() {
     keep_leases();
     enter(Stage::connected, link_->route.adapter_name, {});
   } else {
-    end_run(stop.stop_requested() ? RunFailure{Failure{Cause::cancelled, {}}} : std::get<RunFailure>(end));
+    const auto& failure = std::get<RunFailure>(end);
+    end_run(stop.stop_requested() ? RunFailure{Failure{Cause::cancelled, {}}} : failure);
+    wake_callers();
+    if (failure.hung_up) co_await no_phantom(failure.hung_up);
   }
   wake_callers();
   changed_.notify();
+  co_return Unit{};
+}
+
+// The callers have their answer; the next run shall not adopt what is on its way down.
+Task<Unit> DeviceSession::no_phantom(std::shared_ptr<DeviceWatch> watch) {
+  const LinkMark link{*watch};
+  const auto ended = co_await bleconnd::until_ended(radio_, *watch, link, unstoppable());
+  if (!ended) events_.link_stays(*this, watch->path(), true);
   co_return Unit{};
 }
 
@@ -324,8 +336,8 @@ Task<Unit> DeviceSession::drop_services() {
     leases_changed();
     reconnect_.lost(reason, radio_.now());
   }
+  if (discover_again_) forget_ = true;
   co_await close(reason);
-  if (discover_again_) co_await forget_in_bluez(radio_, address_, false, unstoppable());
   co_return Unit{};
 }
 
@@ -339,6 +351,7 @@ Task<Unit> DeviceSession::follow_services() {
   bool gone = false;  // all of them, after they had been there
   for (bool again = false;; again = true) {
     auto read = co_await read_services(radio_, *watch, route, patience, again, unstoppable());
+    if (!link_) co_return Unit{};
     if (read.ok()) {
       services_are(read.value());
       gone = false;
@@ -374,13 +387,16 @@ Task<Unit> DeviceSession::close(std::string reason) {
   bool stays = false;
   // Another program's link is not ours to end, except by the order of an administrator.
   if (!link_->foreign || forced_) {
+    const LinkMark link{*watch};
     const auto ended = co_await hang_up(radio_, *watch);
     const auto down_by = radio_.now() + kLinkDown;
     while (why_lost().empty() && radio_.now() < down_by) co_await changed_.until(down_by, unstoppable());
     stays = !ended && why_lost().empty();
-    if (stays) events_.link_stays(*this, path);
-    const bool phantom = ended && why_lost().empty();
-    if (phantom) co_await forget_phantom(radio_, *watch, unstoppable());
+    if (ended && why_lost().empty()) {
+      const auto gone = co_await forget_phantom(radio_, *watch, link, unstoppable());
+      if (!gone) events_.link_stays(*this, path, true);
+    }
+    if (stays) events_.link_stays(*this, path, false);
   }
   stays ? radio_.dials.outlived(path) : radio_.dials.ended(path);
   forced_ = false;

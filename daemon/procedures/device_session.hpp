@@ -55,8 +55,8 @@ class SessionEvents {
   virtual void stage_changed(DeviceSession& session, const std::string& reason) = 0;
   virtual void attempt_failed(DeviceSession& session, const FailedAttempt& failed, const Refusal& as) = 0;
   virtual void link_ended(DeviceSession& session, const std::string& reason) = 0;
-  // BlueZ did not answer Disconnect: what is at this path is silent.
-  virtual void link_stays(DeviceSession& session, const std::string& path) = 0;
+  // The link at this path does not end: BlueZ has answered Disconnect, or not even that.
+  virtual void link_stays(DeviceSession& session, const std::string& path, bool answered) = 0;
   // They are not those of the cache, or of before; what is different.
   virtual void services_changed(DeviceSession& session, const std::vector<std::string>& difference) = 0;
   virtual void gone(DeviceSession& session) = 0;
@@ -109,6 +109,7 @@ class DeviceSession : private Progress {
   const LeaseBook& leases() const { return leases_; }
   const std::optional<Refusal>& last_error() const { return last_error_; }
   bool connected() const { return stage_ == Stage::connected; }
+  bool may_use(const AdapterState& of) const { return bleconnd::may_use(terms_, of); }
   bool is_restoring() const { return restored_; }  // it looks for the link of a former life
   bool services_cached() const { return radio_.cache.has(address_); }
   bool services_verified() const { return connected() && link_ && link_->verified; }
@@ -121,7 +122,7 @@ class DeviceSession : private Progress {
   void waits_for(Cause cause) override;
   void held_up(const Failure& by) override { last_failure_ = by; }
   void attempt_failed(const FailedAttempt& failed) override;
-  void link_stays(const Route& route) override { events_.link_stays(*this, route.path); }
+  void link_stays(const Route& route) override { events_.link_stays(*this, route.path, false); }
 
   bool wanted() const;        // the link, and the session
   bool wants_a_dial() const;  // attempts, while there is no link
@@ -143,6 +144,7 @@ class DeviceSession : private Progress {
   void reconnects_after(const Failure& failure);
   void end_unattended(const Failure& failure);
   Task<Unit> until_bluez_is_looked_at();
+  Task<Unit> no_phantom(std::shared_ptr<DeviceWatch> watch);
   void end_run(const RunFailure& end);
   void keep_leases();
   Task<Unit> hold();

@@ -10,7 +10,8 @@ using namespace std::chrono_literals;
 constexpr auto kDefaultTimeout = 120s;  // dbus-interfaces/org.bleconnd.xml, option `timeout`
 constexpr auto kNotReady =
     20s;  // without bluetoothd or a powered adapter, for callers without a timeout of their own
-constexpr auto kEnded = 20s;  // hang_up() and the wait for the link to go, at their worst
+constexpr auto kEnded =
+    20s;  // two Disconnects and the wait for the link; a caller with D-Bus' 25 s is answered
 
 const Terms kNone{.attempt_timeout = 0s, .max_attempts = 0, .use_cache = false, .priority = Priority::low};
 

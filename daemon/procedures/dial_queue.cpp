@@ -177,6 +177,7 @@ std::vector<DialQueue::Waiting*> DialQueue::line(const std::string& adapter) con
 }
 
 DialQueue::Grant DialQueue::grant(DeviceAddress device, const Terms& terms, const std::string& adapter) {
+  if (terms.yields && failing(adapter)) circuits_.tried(adapter, executor_.now());
   if (!terms.unattended && terms.priority == Priority::high) circuits_.close(adapter);
   dialling_.insert_or_assign(adapter, device);
   return {Turn{*this, adapter}, take(adapter, device, SlotState::dialling), adapter};

@@ -133,8 +133,11 @@ class DialQueue {
   std::vector<DeviceAddress> queued(
       const std::string& adapter) const;               // who waits for it, the next one first
   std::uint32_t position(DeviceAddress device) const;  // 1: next; 0: it does not wait
-  // The priority of one that waits has changed.
-  void reordered() { changed(); }
+  // The terms of one that waits have changed.
+  void reordered() {
+    changed();
+    pump();
+  }
   // What a device waits for, in words and numbers: "hci0 has 0 of 5 slots free"; empty: not for a slot.
   std::string lack_of_slots(DeviceAddress device) const;
   Notice& changes() { return changed_; }

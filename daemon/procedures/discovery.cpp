@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -146,31 +147,34 @@ Task<Unit> Discovery::start(std::shared_ptr<Session> session) {
 Task<Unit> Discovery::end(std::shared_ptr<Session> session) {
   session->running_in = 0;
   bool forgotten = false;
-  bool refused = false;
-  for (int tries = 0, lost = 0; tries < kBusy; ++tries) {
+  std::optional<std::uint64_t>
+      refused_in;  // power epoch of the last refusal; an answer that is lost says nothing
+  bool ends = false;
+  for (int tries = 0, lost = 0; tries < kBusy && !ends; ++tries) {
     const auto deadline = executor_.now() + kAnswer / 2;
     if (forgotten) (void)co_await bluez_.start_discovery(session->adapter, deadline, unstoppable());
     const auto stopped_by = executor_.now() + kAnswer / 2;
     const auto ended = co_await bluez_.stop_discovery(session->adapter, stopped_by, unstoppable());
-    refused = !ended.ok() && !ended.failed_by(Cause::timeout);
-    if (ended.ok()) break;
-    if (ended.failed_by(Cause::timeout) || ended.failed_by(Cause::bluez_error)) {
-      if (++lost == 2) break;  // lost, or a refusal that says nothing
-      continue;
-    }
     // "In progress": a start of ours is not done yet; or the kernel was busy with a dial, then BlueZ has
     // forgotten our session and scans on for nobody (measured, 5.66, kernel 6.12), and only a session that is
     // started anew can be stopped.
     forgotten = forgotten || ended.failed_by(Cause::in_progress);
-    // "No discovery started" and "not powered" say that nothing runs.
-    refused = forgotten && epoch(*session) != 0;
-    if (!refused) break;
-    co_await sleep_until(executor_, executor_.now() + kStartAgain, unstoppable());
+    if (ended.failed_by(Cause::timeout)) {
+      if (++lost == 2) break;
+    } else if (ended.failed_by(Cause::bluez_error)) {
+      refused_in = epoch(*session);
+      if (++lost == 2) break;
+    } else if (ended.ok() || !forgotten || epoch(*session) == 0) {
+      ends = true;  // "No discovery started" and "not powered" say that nothing runs
+    } else {
+      refused_in = epoch(*session);
+      co_await sleep_until(executor_, executor_.now() + kStartAgain, unstoppable());
+    }
   }
-  if (refused)
-    stuck_.insert_or_assign(session->adapter, epoch(*session));
-  else
+  if (ends)
     stuck_.erase(session->adapter);
+  else if (refused_in)
+    stuck_.insert_or_assign(session->adapter, *refused_in);
   co_return Unit{};
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr auto kHangUp = 10s;  // two Disconnects; one answers in milliseconds
-constexpr auto kLook = 10s;
+constexpr auto kLook = 5s;     // milliseconds, or bluetoothd is starved
 
 }  // namespace
 
@@ -30,25 +30,33 @@ Task<bool> hang_up(Radio& radio, DeviceWatch& watch) {
   co_return false;
 }
 
-Task<bool> forget_phantom(Radio& radio, DeviceWatch& watch, std::stop_token stop) {
+Task<bool> until_ended(Radio& radio, DeviceWatch& watch, LinkMark link, std::stop_token stop) {
+  const auto down_by = radio.now() + kLinkDown;
+  while (link.is_still(watch) && radio.now() < down_by) {
+    auto woken = co_await watch.changed().until(down_by, stop);
+    if (woken.by == Notice::Woken::stopped) co_return false;
+  }
+  co_return co_await forget_phantom(radio, watch, link, stop);
+}
+
+Task<bool> forget_phantom(Radio& radio, DeviceWatch& watch, LinkMark link, std::stop_token stop) {
+  if (!link.is_still(watch)) co_return true;
   const auto path = watch.path();
   const auto look_until = radio.now() + kLook;
   auto looked = co_await radio.bluez.get_device(path, look_until, stop);
-  if (looked.failed_by(Cause::object_gone)) co_return true;
-  if (!looked.ok()) co_return false;
-  if (!looked.value().connected) co_return true;
-  if (looked.value().bonded || looked.value().trusted) co_return false;
+  if (looked.failed_by(Cause::object_gone) || !link.is_still(watch)) co_return true;
+  if (!looked.ok() || looked.value().bonded || looked.value().trusted) co_return false;
   const auto deadline = radio.now() + kLook;
   auto gone = co_await radio.bluez.remove_device(path, deadline, stop);
   co_return gone.ok();
 }
 
 Task<bool> end_link(Radio& radio, DeviceWatch& watch, std::stop_token stop) {
+  const LinkMark link{watch};
   const auto answered = co_await hang_up(radio, watch);
+  if (answered) co_return co_await until_ended(radio, watch, link, stop);
   (void)co_await until_link_down(radio, &watch, stop);
-  if (!watch.seen().connected) co_return true;
-  if (!answered) co_return false;
-  co_return co_await forget_phantom(radio, watch, stop);
+  co_return !link.is_still(watch);
 }
 
 Task<Unit> end_left_behind(Radio& radio, std::string path, std::stop_token stop) {

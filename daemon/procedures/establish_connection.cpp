@@ -49,7 +49,7 @@ class Run {
       if (failure.cause == Cause::cancelled) {
         // Whoever waits for the end waits until the link is down, not until Disconnect is answered.
         if (!foreign_) (void)co_await until_link_down(radio_, watch_.get(), unstoppable());
-        co_return RunFailure{failure};
+        co_return failed(failure);
       }
       // No failure, but what a former life's link has come to.
       if (failure.cause == Cause::not_connected) co_return RunFailure{failure};
@@ -58,14 +58,19 @@ class Run {
       const bool counted = row(failure.cause).counter != Counter::none;
       if (counted) report(failure, decision);
       if (failure.cause == Cause::in_progress) progress_.held_up(failure);
-      if (decision.give_up || (counted && terms_.unattended))
-        co_return RunFailure{failure, decision.failure, decision.bound, terms_.unattended};
+      if (decision.give_up || (counted && terms_.unattended)) {
+        auto end = failed(failure);
+        end.count = decision.failure;
+        end.bound = decision.bound;
+        end.unattended = terms_.unattended;
+        co_return end;
+      }
       if (counted) ++attempt_;
       last_ = failure.cause;
       auto down = co_await until_link_down(radio_, watch_.get(), stop);
-      if (!down.ok()) co_return RunFailure{down.failure()};
-      const bool phantom = std::exchange(hung_up_, false) && watch_ && watch_->seen().connected;
-      if (phantom) co_await forget_phantom(radio_, *watch_, stop);
+      if (!down.ok()) co_return failed(down.failure());
+      const auto link = std::exchange(hung_up_, std::nullopt);
+      if (link) (void)co_await forget_phantom(radio_, *watch_, *link, stop);
       if (decision.delay > 0ms) progress_.stage(Stage::backing_off, {});
       auto settled = co_await back_off(radio_, watch_.get(), decision.delay, stop);
       if (!settled.ok()) co_return RunFailure{settled.failure()};
@@ -243,7 +248,8 @@ class Run {
     if (was_unanswered() || stands_in_the_way(route)) return true;
     const bool failed_here = radio_.routes.failures(device_, route.adapter_address, radio_.now()) > 0;
     const bool full_here = radio_.queue.full(route.adapter_address);
-    const bool all_fail_here = radio_.queue.failing(route.adapter_address);
+    const auto* adapter = radio_.stack().adapter(route.adapter);
+    const bool all_fail_here = adapter && radio_.avoids(*adapter);
     return (failed_here || full_here || all_fail_here) && unseen_adapter(radio_, terms_, objects);
   }
 
@@ -308,6 +314,12 @@ class Run {
     foreign_ = was_up && !radio_.dials.link_left_behind(route.owner, route.path);
   }
 
+  RunFailure failed(const Failure& failure) {
+    RunFailure end{failure};
+    if (hung_up_ && hung_up_->is_still(*watch_)) end.hung_up = watch_;
+    return end;
+  }
+
   // "In progress" is another program's dial, which is never cancelled, unless a former life of ours left it
   // behind.
   Task<Outcome<>> after_refusal(Route route, Failure failure) {
@@ -318,9 +330,11 @@ class Run {
   }
 
   Task<Unit> end(Route route) {
-    hung_up_ = co_await hang_up(radio_, *watch_);
-    hung_up_ ? radio_.dials.ended(route.path) : radio_.dials.outlived(route.path);
-    if (!hung_up_) progress_.link_stays(route);
+    const LinkMark link{*watch_};
+    const auto ended = co_await hang_up(radio_, *watch_);
+    ended ? radio_.dials.ended(route.path) : radio_.dials.outlived(route.path);
+    if (ended) hung_up_ = link;
+    if (!ended) progress_.link_stays(route);
     co_return Unit{};
   }
 
@@ -372,7 +386,7 @@ class Run {
   std::optional<GattDatabase> cached_;
   bool trusted_ = false;
   bool vanished_ = false;
-  bool hung_up_ = false;  // Disconnect was answered, at the end of this attempt
+  std::optional<LinkMark> hung_up_;  // Disconnect was answered, at the end of this attempt
   DialQueue::Ticket ticket_;
   std::shared_ptr<DeviceWatch> watch_;  // of the last dial, followed between attempts too
 };

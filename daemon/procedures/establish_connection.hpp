@@ -28,6 +28,8 @@ struct RunFailure {
   std::uint32_t count = 0;  // "failure n of m"
   std::uint32_t bound = 0;
   bool unattended = false;  // nobody had waited: who does now begins anew
+  std::shared_ptr<DeviceWatch>
+      hung_up{};  // of a link whose Disconnect was answered, and whose end was not awaited
 };
 
 // Ends with a link, with the failure that used up the budget, or with `cancelled` when `stop` fires; then the

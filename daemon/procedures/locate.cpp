@@ -69,7 +69,7 @@ std::optional<Route> known_route(const Radio& radio, DeviceAddress device, const
     if (adapter.address != last || !adapter.powered || !may_use(terms, adapter)) continue;
     if (!path.starts_with(adapter.path + "/")) continue;  // the adapter has moved to another index
     if (radio.routes.failures(device, last, radio.now()) > 0) continue;
-    if (radio.queue.full(last) || radio.queue.failing(last)) continue;
+    if (radio.queue.full(last) || radio.avoids(adapter)) continue;
     return make_route(radio.stack(), adapter, path);
   }
   return {};
@@ -87,7 +87,7 @@ std::vector<Route> rank_routes(const Radio& radio, DeviceAddress device, const T
                           .connected = object.connected,
                           .pinned = !terms.adapter.empty(),
                           .bonded = object.bonded,
-                          .failing = radio.queue.failing(adapter->address),
+                          .failing = radio.avoids(*adapter),
                           .rssi = object.rssi,
                           .failures = radio.routes.failures(device, adapter->address, radio.now()),
                           .has_services = radio.bluez.has_services(object.path),
@@ -116,7 +116,7 @@ std::vector<Route> rank_routes(const Radio& radio, DeviceAddress device, const T
 bool unseen_adapter(const Radio& radio, const Terms& terms, const std::vector<DeviceState>& objects) {
   for (auto& adapter : radio.stack().adapters) {
     if (!adapter.powered || !may_use(terms, adapter)) continue;
-    if (radio.queue.full(adapter.address) || radio.queue.failing(adapter.address)) continue;
+    if (radio.queue.full(adapter.address) || radio.avoids(adapter)) continue;
     bool seen = false;
     for (auto& object : objects) seen = seen || object.adapter == adapter.path;
     if (!seen) return true;

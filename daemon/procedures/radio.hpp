@@ -26,6 +26,10 @@ struct Radio {
   Absentees absentees{executor, bluez, discovery};
   RouteMemory routes{};
 
+  // Another adapter is better, where one hears the device.
+  bool avoids(const AdapterState& adapter) const {
+    return queue.failing(adapter.address) || discovery.stuck(adapter);
+  }
   const Stack& stack() const { return bluez.stack(); }
   TimePoint now() const { return executor.now(); }
 };

@@ -342,12 +342,14 @@ void RootObject::report_troubles() {
     if (what.empty()) {
       if (troubled_.erase(adapter.address) > 0) log_.write(LogLevel::notice, adapter.name + ": works again");
     } else if (troubled_.insert(adapter.address).second) {
-      log_.write(LogLevel::warning,
-                 fmt::format("{}: {}; other adapters are preferred, and maintained devices are tried rarely; "
-                             "if nothing is heard or connected: bluetoothctl select {}, power off, power on; "
-                             "or unplug it",
-                             adapter.name, what, adapter.address),
-                 {.adapter = adapter.name});
+      log_.write(
+          LogLevel::warning,
+          fmt::format("{}: {}; other adapters are preferred{}; if nothing is heard or connected: "
+                      "bluetoothctl select {}, power off, power on; or unplug it",
+                      adapter.name, what,
+                      radio_.queue.failing(adapter.address) ? ", maintained devices are tried rarely" : "",
+                      adapter.address),
+          {.adapter = adapter.name});
     }
   }
 }
@@ -434,14 +436,15 @@ void RootObject::link_ended(DeviceSession& session, const std::string& reason) {
              fields(session));
 }
 
-void RootObject::link_stays(DeviceSession& session, const std::string& path) {
+void RootObject::link_stays(DeviceSession& session, const std::string& path, bool answered) {
+  const auto* what = answered ? "does not end: BlueZ has answered Disconnect, and says that it is connected"
+                              : "is silent: BlueZ answered none of 2 Disconnects within 5 s each";
   log_.write(
       LogLevel::warning,
-      fmt::format("{}: the link at {} is silent: BlueZ answered none of 2 Disconnects within 5 s each; "
-                  "end it: busctl call org.bleconnd /org/bleconnd org.bleconnd.Manager1 "
-                  "CloseStaleConnections 'sa{{sv}}' {} 0; if that ends none, restart bluetoothd: "
-                  "systemctl restart bluetooth",
-                  session.address().text(), path, session.address().text()),
+      fmt::format("{}: the link at {} {}; end it: busctl call org.bleconnd /org/bleconnd "
+                  "org.bleconnd.Manager1 CloseStaleConnections 'sa{{sv}}' {} 0; if that ends none, restart "
+                  "bluetoothd: systemctl restart bluetooth",
+                  session.address().text(), path, what, session.address().text()),
       fields(session));
 }
 

@@ -65,7 +65,7 @@ class RootObject final
   void stage_changed(DeviceSession& session, const std::string& reason) override;
   void attempt_failed(DeviceSession& session, const FailedAttempt& failed, const Refusal& as) override;
   void link_ended(DeviceSession& session, const std::string& reason) override;
-  void link_stays(DeviceSession& session, const std::string& path) override;
+  void link_stays(DeviceSession& session, const std::string& path, bool answered) override;
   void services_changed(DeviceSession& session, const std::vector<std::string>& difference) override;
   void gone(DeviceSession& session) override;
 

@@ -1,5 +1,5 @@
 // org.freedesktop.login1.Manager: Inhibit and PrepareForSleep (systemd 252 to 257). Signals are believed only
-// from the unique name that answered Inhibit, or that the bus driver names.
+// from the unique name that the bus driver names.
 #include "system/sleep_watch.hpp"
 
 #include <fcntl.h>
@@ -42,6 +42,7 @@ SleepWatch::SleepWatch(sdbus::IConnection& connection, EventLoop& loop, const Jo
       tasks_{loop} {}
 
 void SleepWatch::begin() {
+  tasks_.spawn(find_login());
   tasks_.spawn(keep());
 }
 
@@ -71,25 +72,39 @@ void SleepWatch::login_is(std::string owner) {
 }
 
 Task<Unit> SleepWatch::keep() {
-  bool asleep = false;
   for (;;) {
-    if (goes_to_sleep_ && !asleep) {
-      asleep = true;
+    if (goes_to_sleep_ && !asleep_) {
+      asleep_ = true;
       journal_.info("the host suspends: dials and discovery end");
       co_await prepare_();
       lock_ = Descriptor{};
-    } else if (!goes_to_sleep_ && asleep) {
-      asleep = false;
+    } else if (!goes_to_sleep_ && asleep_) {
+      asleep_ = false;
       journal_.info("the host has woken");
       wake_();
       wants_lock_ = true;
-    } else if (wants_lock_) {
+    } else if (wants_lock_ && !asleep_) {
       wants_lock_ = false;
-      co_await inhibit();
+      tasks_.spawn(inhibit());
     } else {
       co_await changed_.until(kNever, unstoppable());
     }
   }
+}
+
+// Its name is known whether it gives a lock or not.
+Task<Unit> SleepWatch::find_login() {
+  auto message = line_.new_call(kBus, "/org/freedesktop/DBus", kBus, "GetNameOwner");
+  if (message) sd_bus_message_append(message.get(), "s", kLogin);
+  const auto read = [this](const DbusAnswer& answer) -> Outcome<> {
+    if (!answer.ok()) return answer.failure();
+    std::string_view owner;
+    if (read_text(answer.value(), 's', owner)) login_ = owner;
+    return Unit{};
+  };
+  DbusCall<Unit> call{loop_, line_, std::move(message), read, kNever, unstoppable()};
+  (void)co_await call;
+  co_return Unit{};
 }
 
 Task<Unit> SleepWatch::inhibit() {
@@ -97,7 +112,7 @@ Task<Unit> SleepWatch::inhibit() {
   const bool no_logind = locked.failed_by(Cause::stack_down) || locked.failed_by(Cause::object_gone);
   if (!locked.ok() && !no_logind)
     journal_.warning("logind gave no delay inhibitor ({}): the host may suspend while a dial is under way",
-                     locked.failure().said);
+                     locked.failed_by(Cause::timeout) ? "no answer within 25 s" : locked.failure().said);
   co_return Unit{};
 }
 
@@ -112,8 +127,7 @@ Task<Outcome<>> SleepWatch::ask_for_lock() {
     if (!answer.ok()) return answer.failure();
     int lock = -1;
     if (sd_bus_message_read_basic(answer.value(), 'h', &lock) <= 0) return unreadable_answer();
-    lock_ = Descriptor{fcntl(lock, F_DUPFD_CLOEXEC, 3)};
-    if (const char* sender = sd_bus_message_get_sender(answer.value())) login_ = sender;
+    if (!asleep_) lock_ = Descriptor{fcntl(lock, F_DUPFD_CLOEXEC, 3)};
     return Unit{};
   };
   const auto deadline = loop_.now() + kAnswer;

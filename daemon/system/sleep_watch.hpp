@@ -40,6 +40,7 @@ class SleepWatch {
   Task<Unit> keep();
   Task<Unit> inhibit();
   Task<Outcome<>> ask_for_lock();
+  Task<Unit> find_login();
 
   EventLoop& loop_;
   const Journal& journal_;
@@ -51,6 +52,7 @@ class SleepWatch {
   std::optional<MatchRules::Held> sleep_rule_;
   std::string login_;  // logind's unique name, as far as it is known
   bool goes_to_sleep_ = false;
+  bool asleep_ = false;     // or about to be
   bool wants_lock_ = true;  // to be asked for
   Descriptor lock_;
   Notice changed_;

@@ -93,13 +93,35 @@ TEST_F(DaemonSleeps, though_logind_restarts) {
   release({kLamp});
 }
 
-TEST_F(DaemonSleeps, without_an_inhibitor_too) {
-  logind.reset();
-  logind = std::make_unique<FakeLogind>(world.loop, world.bus.address());
-  logind->refuses = true;
+class DaemonSleepsUnlocked : public DaemonSleeps {
+ protected:
+  void SetUp() override {
+    logind = std::make_unique<FakeLogind>(world.loop, world.bus.address());
+    logind->refuses = true;
+    ASSERT_NO_FATAL_FAILURE(QueueFixture::SetUp());
+  }
+};
+
+TEST_F(DaemonSleepsUnlocked, without_an_inhibitor_too) {
   EXPECT_TRUE(log_says("logind gave no delay inhibitor"));
-  EXPECT_EQ(world.outcome(client.establish(kLamp)), "ok");
+  ASSERT_NO_FATAL_FAILURE(the_lamp_is_dialled());
+  logind->prepare_for_sleep(true);
+  EXPECT_TRUE(called_becomes("Disconnect", 1));
+  lamp.advertise(true);
+  logind->prepare_for_sleep(false);
+  expect_ok({lamp_call});
   release({kLamp});
+}
+
+TEST_F(DaemonSleeps, and_ends_meanwhile_without_delay) {
+  const std::string nobody = "AA:BB:CC:DD:EE:44";
+  const auto waits = client.establish(nobody);
+  ASSERT_TRUE(state_of(nobody, "discovering"));
+  logind->prepare_for_sleep(true);
+  ASSERT_TRUE(may_sleep());
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(world.daemon->end(SIGTERM), 0);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds{10}) << "not its whole patience";
 }
 
 }  // namespace

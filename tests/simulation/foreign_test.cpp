@@ -330,8 +330,41 @@ TEST(Phantom, OfABondedOrTrustedDeviceIsNeverForgotten) {
     stage.run_until_answered(stage.release(kAlice, kLamp));
     stage.run_for(1s);
     EXPECT_EQ(stage.count("RemoveDevice"), 0U);
+    EXPECT_THAT(stage.effects("phantom"), ElementsAre(HasSubstr("hci0/01")));
     stage.bluetoothd.drop_link(kLamp);
   }
+}
+
+TEST(Phantom, OfTheLastAttemptOrOfAMaintainedDeviceIsForgottenToo) {
+  for (const bool maintained : {false, true}) {
+    Neighbour stage;
+    stage.bluetoothd.peer(kLamp).first = {{.mute = true}};
+    stage.bluetoothd.faults["Disconnect"] = {{}};
+    auto options = with_attempts(5s, 1);
+    options.terms.use_cache = false;
+    options.terms.maintain = maintained;
+    options.wait = !maintained;
+    auto call = stage.establish(kAlice, kLamp, options);
+    stage.run_until_answered(call);
+    stage.run_for(60s);
+    EXPECT_EQ(stage.count("RemoveDevice"), 1U);
+    EXPECT_EQ(stage.stage(kLamp), maintained ? "connected" : "");
+  }
+}
+
+// Its own has gone down in the meantime, and another program has made one at the same path.
+TEST(Phantom, IsNotTheLinkOfAnotherProgram) {
+  Neighbour stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.bluetoothd.faults["Disconnect"] = {{.answered = false}};
+  auto released = stage.release(kAlice, kLamp);
+  stage.run_for(2s);
+  stage.bluetoothd.drop_link(kLamp);
+  stage.foreign_link();
+  stage.run_until_answered(released);
+  stage.run_for(20s);
+  EXPECT_EQ(stage.count("RemoveDevice"), 0U);
+  EXPECT_TRUE(stage.foreign_link_is_up());
 }
 
 TEST(Phantom, IsForgottenBetweenTwoAttempts) {

@@ -196,14 +196,16 @@ TEST(Maintain, TheAdapterComesBackUnderAnotherIndex) {
 }
 
 TEST(Maintain, AnAdapterThatComesUpIsListenedToAtOnce) {
-  Maintained stage;
-  stage.goes_away(std::chrono::hours{1});
-  stage.bluetoothd.power(kFirst, false);
-  stage.run_for(1s);
-  stage.bluetoothd.hears(kFirst, kLamp);
-  stage.bluetoothd.power(kFirst, true);
-  stage.run_for(5s);
-  EXPECT_EQ(stage.stage(kLamp), "connected");
+  for (const Duration off : {Duration{1s}, Duration{600s}, Duration{7200s}}) {
+    Maintained stage;
+    stage.goes_away(std::chrono::hours{1});
+    stage.bluetoothd.power(kFirst, false);
+    stage.run_for(off);
+    stage.bluetoothd.hears(kFirst, kLamp);
+    stage.bluetoothd.power(kFirst, true);
+    stage.run_for(5s);
+    EXPECT_EQ(stage.stage(kLamp), "connected") << clock_text(off);
+  }
 }
 
 // --- an adapter that fails ---
@@ -226,13 +228,16 @@ struct Broken : Stage {
 };
 
 TEST(FailingAdapter, IsTriedRarelyHoweverManyAreMaintained) {
-  Broken stage;
-  stage.run_for(std::chrono::hours{1});
+  Broken stage{40};  // each by itself would be tried once in 5 minutes
+  stage.run_for(std::chrono::hours{2});
   EXPECT_TRUE(stage.fails());
   stage.begin();
   stage.run_for(std::chrono::hours{1});
   EXPECT_LE(stage.count("Connect"), 3600U / 30);
   EXPECT_GE(stage.count("Connect"), 3600U / 120 / 2);
+  const auto tries = stage.effects("Connect ");
+  for (std::size_t i = 1; i < tries.size(); ++i)
+    EXPECT_GE(std::stod(tries[i]) - std::stod(tries[i - 1]), 30) << tries[i];
 }
 
 TEST(FailingAdapter, ThatWorksAgainConnectsThemAll) {
@@ -281,6 +286,24 @@ TEST(FailingAdapter, IsTriedAtOnceByWhoeverAsks) {
   EXPECT_EQ(call->text(), "ok hci0 shared") << "it joins the wait of the maintained lease";
   EXPECT_LT(stage.seconds(call), 25) << "an attempt of another device is in its way at most";
   EXPECT_FALSE(stage.fails());
+}
+
+TEST(FailingAdapter, HoldsNoCallBackThatJoinsAMaintainedLease) {
+  Broken stage;
+  stage.run_for(1200s);
+  ASSERT_TRUE(stage.fails());
+  const auto tries = stage.count("Connect");
+  stage.world.run_until([&] { return stage.count("Connect") > tries; }, 200s);
+  stage.run_for(21s);  // right behind a failed try
+  for (int i = 0; i < 10; ++i) stage.bluetoothd.peer(sensor(i)).manner.completes = true;
+  for (int i = 0; i < 10; ++i)
+    if (stage.stage(sensor(i)) == "queued") {
+      auto call = stage.establish(kBob, sensor(i), with_timeout(10s));
+      stage.run_until_answered(call);
+      EXPECT_EQ(call->text(), "ok hci0 shared");
+      return;
+    }
+  FAIL() << "nobody waits";
 }
 
 TEST(FailingAdapter, IsForgivenByItsPowerCycle) {

@@ -323,8 +323,8 @@ void Scene::link_ended(DeviceSession&, const std::string& reason) {
   note("link ended: " + reason);
 }
 
-void Scene::link_stays(DeviceSession&, const std::string& path) {
-  note("silent: " + short_path(path));
+void Scene::link_stays(DeviceSession&, const std::string& path, bool answered) {
+  note((answered ? "phantom: " : "silent: ") + short_path(path));
 }
 
 void Scene::services_changed(DeviceSession&, const std::vector<std::string>& difference) {

@@ -67,6 +67,14 @@ TEST(AdapterCircuit, IsTriedEverMoreRarely) {
   }
 }
 
+TEST(AdapterCircuit, ATryCountsFromItsBeginning) {
+  auto circuit = after(5, 3);
+  circuit.tried(kAdapter, at(30s));
+  EXPECT_TRUE(circuit.blocks(kAdapter, at(59s))) << "no second one before the first has failed";
+  circuit.failed(kAdapter, device(0), Cause::aborted, at(50s));
+  EXPECT_EQ(circuit.due(kAdapter), at(110s));
+}
+
 TEST(AdapterCircuit, SomebodyHeardThereIsWorthATryOnceInHalfAMinute) {
   auto circuit = after(9, 3);
   circuit.heard(kAdapter, at(5s));
