@@ -128,6 +128,12 @@ std::uint32_t Connection::release() {
   return left;
 }
 
+void Connection::leave_to_linger() {
+  state_->handle->core->in_loop(
+      [core = state_->handle->core.get(), address = state_->address] { core->leave_to_linger(address); });
+  let_go();
+}
+
 bool Connection::is_lost_within(std::chrono::milliseconds patience) const {
   const auto& handle = state_->handle;
   if (!handle->core->pump().has_thread()) {  // nobody else runs the loop

@@ -222,6 +222,7 @@ void Core::answered(Waiting& waiting, sd_bus_message* reply) {
   its.leased = true;
   its.options = waiting.options;
   its.options.on_attempt_failed = {};
+  its.options.on_state = {};
   auto state = handle ? read_established(reply, handle, waiting.address, persistent) : nullptr;
   if (!state) return finish(waiting.number, Error{Category::unexpected, "an answer that cannot be read"});
   ++its.connections;
@@ -286,6 +287,10 @@ void Core::connection_went(const std::string& address, bool) {
   --at->second.connections;
   at->second.states.remove_if([](const auto& state) { return state.expired(); });
   drop_if_unused(address);
+}
+
+void Core::leave_to_linger(const std::string& address) {
+  if (const auto at = devices_.find(address); at != devices_.end()) at->second.leased = false;
 }
 
 void Core::release(const std::string& address, std::function<void(Result<std::uint32_t>)> done) {
@@ -394,6 +399,7 @@ void Core::read_properties(Device& its, sd_bus_message* signal) {
     if (key == "ServicesVerified") verified = value.is_true();
   });
   if (state == "connected") link_is_up(its, path, adapter);
+  if (!state.empty()) state_changed(its, state, adapter);
   if (!verified) return;
   for (auto& weak : its.states)
     if (const auto each = weak.lock()) {
@@ -435,6 +441,14 @@ void Core::link_is_up(Device& its, const std::string& bluez_device, const std::s
     }
     if (callback) callback();
   }
+}
+
+void Core::state_changed(const Device& its, const std::string& state, const std::string& adapter) {
+  std::vector<std::function<void(const std::string&, const std::string&)>> callbacks;
+  for (auto& [number, waiting] : waiting_)
+    if (waiting->address == its.address && waiting->options.on_state)
+      callbacks.push_back(waiting->options.on_state);
+  for (auto& callback : callbacks) callback(state, adapter);
 }
 
 void Core::attempt_failed(const Device& its, const AttemptFailed& failed) {

@@ -69,6 +69,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void cancel(std::uint64_t number, const std::string& why);
   void cancel_all();
   void connection_went(const std::string& address, bool persistent);
+  void leave_to_linger(const std::string& address);
   void release(const std::string& address, std::function<void(Result<std::uint32_t>)> done);
   Message manager_call(const char* member);
   // A call that has an answer within `patience`, or an error.
@@ -124,6 +125,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void link_ended(Device& device, const std::string& reason);
   void link_is_up(Device& device, const std::string& bluez_device, const std::string& adapter);
   void attempt_failed(const Device& device, const AttemptFailed& failed);
+  void state_changed(const Device& device, const std::string& state, const std::string& adapter);
   int on_device_signal(Device& device, sd_bus_message* signal);
   void read_properties(Device& device, sd_bus_message* signal);
 

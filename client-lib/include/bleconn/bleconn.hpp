@@ -114,7 +114,10 @@ struct Options {
   bool maintain = false;  // connect again after every loss, for as long as the Connection lives
   Priority priority = Priority::normal;  // in the daemon's dial queue
   std::string label{};                   // for the daemon's log, at most 64 bytes
+  // While the call goes on: attempts that failed, and what the device is doing ("queued", "discovering",
+  // "connecting", "resolving", "backing-off"; on which adapter, or "").
   std::function<void(const AttemptFailed&)> on_attempt_failed{};
+  std::function<void(const std::string& state, const std::string& adapter)> on_state{};
 };
 
 struct Descriptor {
@@ -194,6 +197,11 @@ class BLECONN_API Connection {
   // Gives the lease up, a persistent one too, and waits until the link is down if nobody else holds it (30 s
   // at most). How many leases are left.
   std::uint32_t release();
+
+  // Leaves the lease to the daemon's linger, as a program that is killed does: the link stays up for
+  // LingerSec (30 s), and the next call for the device takes it over. Not where this process goes on using
+  // the same Client.
+  void leave_to_linger();
 
   // What retry() needs: waits until the link is known to be lost, or for `patience`. Whether it is.
   bool is_lost_within(std::chrono::milliseconds patience) const;
