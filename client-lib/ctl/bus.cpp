@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "names.hpp"
+#include "read.hpp"
 
 namespace bleconnctl {
 namespace {
@@ -61,6 +62,19 @@ std::uint32_t Bus::release(const std::string& address) {
       call(bleconn::kRoot, bleconn::kManager, "ReleaseConnection", "sa{sv}", address.c_str(), 0).get(), "u",
       &left);
   return left;
+}
+
+std::string Bus::declare(const std::string& address, bool persistent, bool maintain) {
+  const auto reply =
+      call(bleconn::kRoot, bleconn::kManager, "EstablishConnection", "sa{sv}", address.c_str(), 3, "wait",
+           "b", 0, "lifetime", "s", persistent ? "persistent" : "caller", "maintain", "b", maintain ? 1 : 0);
+  const char* device{};
+  std::string state;
+  sd_bus_message_read(reply.get(), "o", &device);
+  bleconn::for_each_entry(reply.get(), [&](const std::string& key, bleconn::Value value) {
+    if (key == "state") state = value.text();
+  });
+  return state;
 }
 
 std::uint32_t Bus::clear_all_caches() {

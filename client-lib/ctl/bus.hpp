@@ -16,7 +16,8 @@ class Bus {
   Bus(const Bus&) = delete;
 
   void disconnect(const std::string& address);
-  std::uint32_t release(const std::string& address);  // leases that are left
+  std::uint32_t release(const std::string& address);                                // leases that are left
+  std::string declare(const std::string& address, bool persistent, bool maintain);  // Device1.State so far
   std::uint32_t clear_all_caches();
   std::map<std::string, std::uint64_t> statistics();
   void reset_statistics();

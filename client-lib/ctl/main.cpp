@@ -132,12 +132,15 @@ int main(int argc, char** argv) {
 
   ConnectRequest request;
   std::uint32_t timeout = 120, attempt_timeout = 20;
-  bool no_cache = false, persistent = false;
+  bool no_cache = false, persistent = false, no_wait = false;
   std::string priority = "normal";
   auto* connect_command = app.add_subcommand("connect", "connect a device, or join what connects it");
   connect_command->add_option("ADDRESS", request.address, "AA:BB:CC:DD:EE:FF")->required();
   connect_command->add_flag("--hold", request.hold, "keep the link while this runs");
   connect_command->add_flag("--persistent", persistent, "a lease of your user, over restarts, until release");
+  connect_command->add_flag("--no-wait", no_wait, "only say so: a --persistent lease, best with --maintain")
+      ->excludes("--hold")
+      ->needs("--persistent");
   connect_command->add_flag("--maintain", request.options.maintain, "connect again after every loss");
   connect_command->add_option("--timeout", timeout, "of the whole call, seconds")
       ->check(CLI::Range(1, 86400));
@@ -161,6 +164,14 @@ int main(int argc, char** argv) {
     if (persistent) request.options.lifetime = bleconn::Lifetime::persistent;
     if (priority == "low") request.options.priority = bleconn::Priority::low;
     if (priority == "high") request.options.priority = bleconn::Priority::high;
+    if (no_wait) {
+      const auto state = Bus{global.host}.declare(request.address, persistent, request.options.maintain);
+      if (global.style().as_json)
+        print(global.style(), {{"address", request.address}, {"state", state}});
+      else
+        fmt::print("{}: {}\n", request.address, printable(state));
+      return;
+    }
     status_code = connect(global.style(), request);
   });
 

@@ -245,6 +245,22 @@ TEST_F(ClientLib, no_call_is_lost_over_many_restarts) {
   EXPECT_TRUE(link_ends());
 }
 
+TEST_F(ClientLib, several_threads_use_one_client) {
+  std::atomic<int> links = 0;
+  std::vector<std::future<void>> workers;
+  for (int worker = 0; worker < 8; ++worker)
+    workers.push_back(std::async(std::launch::async, [&] {
+      for (int round = 0; round < 5; ++round) {
+        auto link = program->establish(kLamp);
+        link.on_disconnected([](const std::string&) {});
+        links += link.services().all().empty() ? 0 : 1;
+      }
+    }));
+  for (auto& worker : workers) ASSERT_TRUE(comes(worker));
+  EXPECT_EQ(links, 40);
+  EXPECT_TRUE(link_ends());
+}
+
 TEST_F(ClientLib, without_a_daemon_it_says_so) {
   end_daemon();
   world.daemon.reset();

@@ -120,6 +120,14 @@ TEST_F(Ctl, changes_what_it_is_told_to) {
   EXPECT_FALSE(lamp.connected());
 }
 
+TEST_F(Ctl, connect_may_only_say_so) {
+  lamp.advertise(false);
+  EXPECT_EQ(output_of({"connect", "--persistent", "--maintain", "--no-wait", kLamp}), kLamp + ": queued\n");
+  lamp.advertise(true);
+  EXPECT_TRUE(state_of(kLamp, "connected"));
+  output_of({"release", kLamp});
+}
+
 TEST_F(Ctl, monitors) {
   const auto program = run({"monitor"});
   ASSERT_TRUE(looked_until([&] {
@@ -163,7 +171,8 @@ INSTANTIATE_TEST_SUITE_P(each, CtlUsage,
                                            Words{"connect", "--timeout", "0", kLamp},
                                            Words{"connect", "--max-attempts", "101", kLamp},
                                            Words{"connect", "--priority", "urgent", kLamp},
-                                           Words{"connect", "lamp"}, Words{"services"}, Words{"clear-cache"},
+                                           Words{"connect", "lamp"}, Words{"services"},
+                                           Words{"connect", "--no-wait", kLamp}, Words{"clear-cache"},
                                            Words{"clear-cache", "--all", kLamp}, Words{"log-level", "loud"},
                                            Words{"--json=xml", "list"}, Words{"list", "--fast"}));
 
