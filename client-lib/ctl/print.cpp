@@ -167,7 +167,7 @@ void print_status(const Style& style, const json& described, const std::string& 
                     text_of(adapter, "trouble")});
   }
   print_table(rows);
-  fmt::print("{} devices, {} leases and waiting calls\n", described["devices"].size(),
+  fmt::print("devices: {}; leases and waiting calls: {}\n", described["devices"].size(),
              described["leases-and-calls"].dump());
 }
 

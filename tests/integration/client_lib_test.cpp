@@ -245,6 +245,35 @@ TEST_F(ClientLib, no_call_is_lost_over_many_restarts) {
   EXPECT_TRUE(link_ends());
 }
 
+// valgrind slows it down, and finds what leaks or is used after its end.
+TEST_F(ClientLib, leaks_nothing_over_many_restarts) {
+  const int restarts = std::getenv("BLECONND_LONG") ? 100 : 10;
+  ChildCommand command;
+#ifndef SANITIZED  // which finds leaks itself, and does not go together with valgrind
+  command.arguments = {"valgrind", "--quiet", "--leak-check=full", "--error-exitcode=99"};
+#endif
+  command.arguments.insert(command.arguments.end(), {CLIENT_SOAK, kLamp});
+  command.environment = {{"DBUS_SYSTEM_BUS_ADDRESS", world.bus.address()}};
+  ChildProcess soak{world.loop, command};
+  const auto links = [&] {
+    std::size_t count = 0;
+    for (auto at = soak.output().find("connected"); at != std::string::npos;
+         at = soak.output().find("connected", at + 1))
+      ++count;
+    return count;
+  };
+  for (int count = 0; count < restarts; ++count) {
+    const auto before = links();
+    ASSERT_TRUE(world.until([&] { return links() > before; }, 60s)) << soak.output();
+    world.daemon->end(SIGKILL);
+    ASSERT_NO_FATAL_FAILURE(start(linger(0)));
+  }
+  soak.send_signal(SIGTERM);
+  ASSERT_TRUE(world.until([&] { return soak.exit_status().has_value(); }, 60s));
+  EXPECT_EQ(soak.exit_status(), 0) << soak.output();
+  EXPECT_TRUE(link_ends());
+}
+
 TEST_F(ClientLib, several_threads_use_one_client) {
   std::atomic<int> links = 0;
   std::vector<std::future<void>> workers;
