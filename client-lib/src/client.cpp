@@ -51,12 +51,13 @@ Connection::~Connection() {
 
 void Connection::let_go() noexcept {
   if (!state_) return;
+  const auto handle = state_->handle;
   {
-    const std::lock_guard locked{state_->mutex};
+    std::unique_lock locked{state_->mutex};
     state_->on_disconnected = {};
     state_->on_connected = {};
+    if (!handle->core->pump().is_inside()) state_->changed.wait(locked, [this] { return !state_->calling; });
   }
-  const auto handle = state_->handle;
   handle->core->in_loop([core = handle->core.get(), address = state_->address,
                          persistent = state_->persistent] { core->connection_went(address, persistent); });
   state_.reset();

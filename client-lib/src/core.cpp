@@ -420,9 +420,10 @@ void Core::link_ended(Device& its, const std::string& reason) {
       if (!std::exchange(state->connected, false)) continue;
       state->reason = reason;
       callback = state->on_disconnected;
+      state->calling = true;
     }
     state->changed.notify_all();
-    if (callback) callback(reason);
+    state->call(callback, reason);
   }
 }
 
@@ -437,9 +438,11 @@ void Core::link_is_up(Device& its, const std::string& bluez_device, const std::s
       if (!bluez_device.empty() && bluez_device != "/") state->bluez_device = bluez_device;
       if (!adapter.empty()) state->adapter = adapter;
       if (!its.leased) continue;  // it ended with its link; another program has made a new one
-      if (!std::exchange(state->connected, true)) callback = state->on_connected;
+      if (std::exchange(state->connected, true)) continue;
+      callback = state->on_connected;
+      state->calling = true;
     }
-    if (callback) callback();
+    state->call(callback);
   }
 }
 

@@ -43,6 +43,19 @@ struct Connection::State {
   std::string reason;  // of the last end
   std::function<void(const std::string&)> on_disconnected;
   std::function<void()> on_connected;
+  bool calling = false;  // one of the two runs
+
+  // In the loop, `mutex` not held. What a callback refers to may go with the Connection, which waits for its
+  // end.
+  template <class Callback, class... Arguments>
+  void call(const Callback& callback, const Arguments&... arguments) {
+    if (callback) callback(arguments...);
+    {
+      const std::lock_guard locked{mutex};
+      calling = false;
+    }
+    changed.notify_all();
+  }
 };
 
 class Core : public std::enable_shared_from_this<Core> {

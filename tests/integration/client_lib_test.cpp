@@ -157,6 +157,20 @@ TEST_F(ClientLib, is_told_of_the_end_of_the_link) {
   EXPECT_FALSE(link.is_connected());
 }
 
+TEST_F(ClientLib, what_a_callback_refers_to_may_go_with_its_connection) {
+  std::atomic<bool> runs = false, over = false;
+  auto link = connected();
+  link.on_disconnected([&](const std::string&) {
+    runs = true;
+    for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+    over = true;
+  });
+  lamp.drop_link();
+  ASSERT_TRUE(looked_until([&] { return runs.load(); }));
+  link = bleconn::Connection{};
+  EXPECT_TRUE(over);
+}
+
 TEST_F(ClientLib, a_maintained_link_comes_back) {
   bleconn::Options options;
   options.maintain = true;

@@ -165,7 +165,8 @@ struct Handle;
 
 // A lease of one device: the link stays up while it lives, as far as that is in the daemon's hands.
 // Move-only. Several of one process for one device count: the lease ends with the last of them. Going away
-// gives it up without waiting (but not a persistent one).
+// gives it up without waiting (but not a persistent one); a callback of it that runs at that moment is waited
+// for.
 class BLECONN_API Connection {
  public:
   Connection() noexcept;  // none: only to be assigned to
