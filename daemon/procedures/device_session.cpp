@@ -100,13 +100,17 @@ void DeviceSession::reconsider() {
   changed_.notify();
 }
 
-void DeviceSession::leases_changed() {
+void DeviceSession::arm_linger() {
   linger_.reset();
   if (auto next = leases_.next_expiry())
     linger_ = radio_.executor.call_at(*next, [this] {
       leases_.expire(radio_.now());
       leases_changed();
     });
+}
+
+void DeviceSession::leases_changed() {
+  arm_linger();
   keep_leases();
   events_.changed(*this);
   reconsider();
@@ -138,11 +142,7 @@ void DeviceSession::restore(std::vector<Lease> leases) {
   restored_ = true;
   kept_.reset();
   // The linger of who has left begins to run; what is on record stays until the link is found or is not.
-  if (auto next = leases_.next_expiry())
-    linger_ = radio_.executor.call_at(*next, [this] {
-      leases_.expire(radio_.now());
-      leases_changed();
-    });
+  arm_linger();
 }
 
 void DeviceSession::enter(Stage stage, const std::string& adapter, const std::string& reason) {
@@ -391,12 +391,12 @@ Task<Unit> DeviceSession::close(std::string reason) {
     const auto ended = co_await hang_up(radio_, *watch);
     const auto down_by = radio_.now() + kLinkDown;
     while (why_lost().empty() && radio_.now() < down_by) co_await changed_.until(down_by, unstoppable());
-    stays = !ended && why_lost().empty();
-    if (ended && why_lost().empty()) {
-      const auto gone = co_await forget_phantom(radio_, *watch, link, unstoppable());
-      if (!gone) events_.link_stays(*this, path, true);
+    if (why_lost().empty()) {
+      stays = !ended;
+      bool gone = false;
+      if (ended) gone = co_await forget_phantom(radio_, *watch, link, unstoppable());
+      if (!gone) events_.link_stays(*this, path, ended);
     }
-    if (stays) events_.link_stays(*this, path, false);
   }
   stays ? radio_.dials.outlived(path) : radio_.dials.ended(path);
   forced_ = false;

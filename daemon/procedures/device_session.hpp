@@ -134,6 +134,7 @@ class DeviceSession : private Progress {
   bool is_ending() const;
   bool somebody_waits() const;
   void reconsider();
+  void arm_linger();
   void leases_changed();
   void call_ends(const Waiting& waiting);
   void enter(Stage stage, const std::string& adapter, const std::string& reason);

@@ -17,15 +17,13 @@ constexpr auto kLook = 5s;     // milliseconds, or bluetoothd is starved
 // Once more where the first call was lost or refused: what stayed would look like another program's.
 Task<bool> hang_up(Radio& radio, DeviceWatch& watch) {
   const auto path = watch.path();
-  const auto removals = watch.seen().removals;
-  const auto losses = watch.seen().links_down;
+  const LinkMark link{watch};
   for (int tries = 0; tries < 2; ++tries) {
     const auto deadline = radio.now() + kHangUp / 2;
     const auto ended = co_await radio.bluez.disconnect(path, deadline, unstoppable());
     const bool stays = ended.failed_by(Cause::timeout) || ended.failed_by(Cause::bluez_error);
     if (!stays) co_return true;
-    // What is there now can be another program's.
-    if (watch.seen().removals != removals || watch.seen().links_down != losses) co_return true;
+    if (link.is_over(watch)) co_return true;
   }
   co_return false;
 }

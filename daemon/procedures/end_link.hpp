@@ -16,9 +16,10 @@ Task<bool> hang_up(Radio& radio, DeviceWatch& watch);
 struct LinkMark {
   explicit LinkMark(const DeviceWatch& watch)
       : removals{watch.seen().removals}, losses{watch.seen().links_down} {}
-  bool is_still(const DeviceWatch& watch) const {
-    return watch.seen().connected && watch.seen().removals == removals && watch.seen().links_down == losses;
+  bool is_over(const DeviceWatch& watch) const {
+    return watch.seen().removals != removals || watch.seen().links_down != losses;
   }
+  bool is_still(const DeviceWatch& watch) const { return watch.seen().connected && !is_over(watch); }
   std::uint32_t removals;
   std::uint32_t losses;
 };

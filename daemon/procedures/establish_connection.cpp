@@ -249,8 +249,8 @@ class Run {
     const bool failed_here = radio_.routes.failures(device_, route.adapter_address, radio_.now()) > 0;
     const bool full_here = radio_.queue.full(route.adapter_address);
     const auto* adapter = radio_.stack().adapter(route.adapter);
-    const bool all_fail_here = adapter && radio_.avoids(*adapter);
-    return (failed_here || full_here || all_fail_here) && unseen_adapter(radio_, terms_, objects);
+    const bool avoided_here = adapter && radio_.avoids(*adapter);
+    return (failed_here || full_here || avoided_here) && unseen_adapter(radio_, terms_, objects);
   }
 
   Task<Outcome<>> bring_up(Route route, std::vector<Discovery::Token> discovering,

@@ -16,6 +16,12 @@ struct Neighbour : Stage {
     ASSERT_EQ(bluetoothd.links(Program::foreign), 1U);
     begin();
   }
+  void daemon_and_caller_are_killed() {
+    run_for(1s);
+    crash_daemon();
+    leave(kAlice);
+    run_for(1s);
+  }
   bool foreign_link_is_up() { return bluetoothd.links(Program::foreign) == 1; }
 };
 
@@ -250,10 +256,7 @@ TEST(FormerLife, ItsDialIsEndedThoughNobodyCalls) {
     if (persistent) options.lifetime = Lifetime::persistent;
     stage.bluetoothd.hears_no_more(kFirst, kLamp);
     stage.establish(kAlice, kLamp, options);
-    stage.run_for(1s);
-    stage.crash_daemon();
-    stage.leave(kAlice);
-    stage.run_for(1s);
+    stage.daemon_and_caller_are_killed();
     ASSERT_EQ(stage.bluetoothd.dials(Program::ours), 1U);
     stage.start_daemon();
     stage.begin();
@@ -270,10 +273,7 @@ TEST(FormerLife, ItsLinkThatNobodyWasToldOfIsEnded) {
   stage.bluetoothd.peer(kLamp).discovery_time = 10s;
   stage.establish(kAlice, kLamp);
   stage.world.run_until([&] { return stage.bluetoothd.links(Program::ours) == 1; }, 10s);
-  stage.run_for(1s);
-  stage.crash_daemon();
-  stage.leave(kAlice);
-  stage.run_for(1s);
+  stage.daemon_and_caller_are_killed();
   ASSERT_EQ(stage.bluetoothd.links(Program::ours), 1U);
   stage.start_daemon();
   stage.run_for(5s);
