@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "procedures/radio.hpp"
+#include "service/log_control.hpp"
 #include "service/root_object.hpp"
 #include "system/bluez_bus.hpp"
 #include "system/cache_directory.hpp"
@@ -44,7 +45,7 @@ Task<Unit> shut_down(RootObject& root, CacheDirectory& cache, EventLoop& loop) {
   co_return Unit{};
 }
 
-int run(const Journal& journal) {
+int run(Journal& journal) {
   EventLoop loop;
   auto connection = sdbus::createSystemBusConnection();
   bus::Attachment attachment{*connection, loop.event()};
@@ -55,8 +56,10 @@ int run(const Journal& journal) {
   BluezBus bluez{*connection, loop, journal};
   Radio radio{loop, bluez, dials, cache, leases, slots};
   ClientWatch clients{*connection, journal};
-  RootObject root{*connection, radio, journal, [&](const sdbus::Message& call) { return clients.uid(call); },
-                  BLECONND_VERSION};
+  const auto uid_of = [&](const sdbus::Message& call) { return clients.uid(call); };
+  RootObject root{*connection, radio, journal, uid_of, BLECONND_VERSION};
+  root.tell_also("forged-signals", [&] { return bluez.forged_signals(); });
+  LogControl log_control{*connection, journal, uid_of};
   clients.on_left([&](const std::string& name) { root.connections().caller_left(name); });
 
   SleepWatch sleep{*connection, loop, journal,

@@ -29,4 +29,12 @@ class Log {
   virtual void write(LogLevel level, std::string_view text, const LogFields& fields = {}) const = 0;
 };
 
+// One whose amount can be changed.
+class LeveledLog : public Log {
+ public:
+  virtual LogLevel level() const = 0;
+  virtual void set_level(LogLevel level) = 0;  // what is less important is not written
+  virtual std::string target() const = 0;      // "journal" or "console"
+};
+
 }  // namespace bleconnd

@@ -65,12 +65,18 @@ void RootObject::EstablishConnection(sdbus::Result<sdbus::ObjectPath, VariantMap
 Task<Unit> RootObject::serve_establish(Reply<sdbus::ObjectPath, VariantMap> reply, DeviceAddress address,
                                        Task<Answer<Established>> answer) {
   auto answered = co_await answer;
+  statistics_.count("calls");
   if (auto* refusal = std::get_if<Refusal>(&answered)) {
+    statistics_.count_by("calls-refused", refusal->token);
     reply.refuse_with(*refusal);
     co_return Unit{};
   }
   const auto& established = std::get<Established>(answered);
   const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(established.elapsed);
+  if (established.stage == Stage::connected) {
+    statistics_.count("calls-connected");
+    statistics_.count("connect-usec", static_cast<std::uint64_t>(elapsed.count()));
+  }
   VariantMap results;
   results.emplace("state", sdbus::Variant{std::string{text(established.stage)}});
   results.emplace("adapter", sdbus::Variant{established.adapter});
@@ -262,11 +268,20 @@ RootObject::ListConnections() {
   return rows;
 }
 
+std::map<std::string, std::uint64_t> RootObject::GetStatistics() {
+  auto all = statistics_.counters();
+  for (auto& [name, counter] : other_counters_) all.insert_or_assign(name, counter());
+  all.insert_or_assign("now-connected", connected_.size());
+  all.insert_or_assign("now-devices", devices_.size());
+  all.insert_or_assign("now-leases-and-calls", connections_.quota().held_by_all());
+  return all;
+}
+
 std::vector<std::string> RootObject::Features() {
   std::vector<std::string> features{
-      "EstablishConnection", "ReleaseConnection",     "Disconnect", "GetServices",     "ClearCache",
-      "ClearAllCaches",      "CloseStaleConnections", "Describe",   "ListConnections", "force",
-      "only-other-adapters"};
+      "EstablishConnection", "ReleaseConnection",     "Disconnect",     "GetServices",     "ClearCache",
+      "ClearAllCaches",      "CloseStaleConnections", "Describe",       "ListConnections", "force",
+      "only-other-adapters", "GetStatistics",         "ResetStatistics"};
   for (auto& option : establish_option_names()) features.push_back(option);
   return features;
 }
@@ -401,6 +416,7 @@ void RootObject::stage_changed(DeviceSession& session, const std::string& reason
     emitConnectionStateChanged(sdbus::ObjectPath{object_path(session.address())}, session.address().text(),
                                std::string{text(session.stage())}, reason);
   });
+  if (session.connected()) statistics_.count("links-up");
   if (session.connected())
     log_.write(LogLevel::info,
                session.address().text() + ": connected on " + session.adapter() + ", attempt " +
@@ -414,6 +430,7 @@ void RootObject::stage_changed(DeviceSession& session, const std::string& reason
 }
 
 void RootObject::attempt_failed(DeviceSession& session, const FailedAttempt& failed, const Refusal& as) {
+  statistics_.count_by("attempts-failed", std::string{as.token});
   changed(session);
   if (auto device = devices_.find(session.address()); device != devices_.end())
     device->second->attempt_failed(failed, as);
@@ -427,6 +444,7 @@ void RootObject::attempt_failed(DeviceSession& session, const FailedAttempt& fai
 }
 
 void RootObject::link_ended(DeviceSession& session, const std::string& reason) {
+  statistics_.count_by("links-ended", reason);
   if (auto device = devices_.find(session.address()); device != devices_.end())
     device->second->link_ended(reason);
   const bool silent = reason == "services-incomplete";

@@ -20,6 +20,7 @@
 #include "service/device_object.hpp"
 #include "service/gatt_variants.hpp"
 #include "service/reply.hpp"
+#include "service/statistics.hpp"
 
 namespace bleconnd {
 
@@ -36,6 +37,10 @@ class RootObject final
   // "3 connected, 1 connecting; hci0 on": for the service manager's STATUS=. Notified when it changes.
   std::string status() const;
   Notice& status_changed() { return status_changed_; }
+  // A counter that somebody else keeps.
+  void tell_also(std::string name, std::function<std::uint64_t()> counter) {
+    other_counters_.emplace(std::move(name), std::move(counter));
+  }
   // Says in the journal which links are up that nobody leases here. Once, at the start.
   Task<Unit> report_stale();
 
@@ -54,6 +59,8 @@ class RootObject final
   void Describe(sdbus::Result<std::string>&& result, std::string address) override;
   std::vector<sdbus::Struct<std::string, std::string, std::string, std::uint32_t, sdbus::ObjectPath>>
   ListConnections() override;
+  std::map<std::string, std::uint64_t> GetStatistics() override;
+  void ResetStatistics() override { statistics_.reset(); }
   std::string Version() override { return version_; }
   std::vector<std::string> Features() override;
   std::string State() override { return state_; }
@@ -97,6 +104,8 @@ class RootObject final
   std::string version_;
   std::string state_;
   std::uint32_t told_connections_ = 0;
+  Statistics statistics_;
+  std::map<std::string, std::function<std::uint64_t()>> other_counters_;
   Notice status_changed_;
   std::map<DeviceAddress, std::unique_ptr<DeviceObject>> devices_;
   std::set<DeviceAddress> connected_;        // devices with a link: counted at every change, so kept

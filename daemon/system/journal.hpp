@@ -3,6 +3,7 @@
 #pragma once
 #include <fmt/format.h>
 
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -10,14 +11,15 @@
 
 namespace bleconnd {
 
-class Journal final : public Log {
+class Journal final : public LeveledLog {
  public:
   Journal();
 
   void write(LogLevel level, std::string_view text, const LogFields& fields = {}) const override;
 
-  LogLevel level() const { return level_; }
-  void set_level(LogLevel level) { level_ = level; }  // what is less important is not written
+  LogLevel level() const override { return level_; }
+  void set_level(LogLevel level) override { level_ = level; }
+  std::string target() const override { return to_journal_ ? "journal" : "console"; }
 
   template <class... Args>
   void error(fmt::format_string<Args...> text, Args&&... args) const {

@@ -1,0 +1,42 @@
+// What people see: text for a terminal or a pipe, or JSON.
+#pragma once
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "bleconn/bleconn.hpp"
+
+namespace bleconnctl {
+
+using json = nlohmann::ordered_json;
+
+struct Style {
+  bool as_json = false;
+  bool pretty = false;
+  bool live = false;     // stdout is a terminal
+  bool colours = false;  // and $NO_COLOR is not set
+};
+Style style_of(const std::string& json_option, bool json_given);
+
+// Without control characters: names and texts come from the air and from other programs.
+std::string printable(const std::string& text);
+std::string coloured(const Style& style, const char* code, const std::string& text);
+inline constexpr char kGood[] = "32", kBad[] = "31", kDim[] = "2";
+
+void print(const Style& style, const json& value);
+void print_table(const std::vector<std::vector<std::string>>& rows);  // the first one is the head
+
+json to_json(const bleconn::Services& services);
+json to_json(const bleconn::Error& error);
+void print_tree(const Style& style, const bleconn::Services& services);
+// What Describe tells of one device, in sentences.
+void explain(const Style& style, const json& described);
+void print_status(const Style& style, const json& described, const std::string& version,
+                  const std::string& state);
+// The exposition format of Prometheus, version 0.0.4.
+void print_metrics(const std::map<std::string, std::uint64_t>& counters);
+
+// Exit codes: 0, 2 usage, 3 time-out, 4 failed, 8 the daemon does not run, 10 no such thing.
+int exit_code(bleconn::Category category);
+
+}  // namespace bleconnctl

@@ -1,0 +1,306 @@
+// libbleconn: Bluetooth LE connections from bleconnd, in C++17. One header, the standard library only.
+//
+//   bleconn::Client client;
+//   bleconn::Connection lamp = client.establish("AA:BB:CC:DD:EE:FF");
+//   // lamp.bluez_device() is its object on org.bluez: GATT reads, writes and notifications go there.
+//   // The link is given up with `lamp`.
+//
+// What each option and error means is said in org.bleconnd(5); ranges are the daemon's. Times are durations,
+// never plain numbers. Every call has a deadline. Failures throw bleconn::Error, or are handed to a callback
+// as one. A Client may be used by several threads. Callbacks run on the thread that runs the client's loop:
+// they must not block, and none of the blocking calls may be made in one.
+#ifndef BLECONN_BLECONN_HPP
+#define BLECONN_BLECONN_HPP
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#define BLECONN_API __attribute__((visibility("default")))
+
+struct sd_event;  // of <systemd/sd-event.h>, for Client::Loop::of
+
+namespace bleconn {
+
+// What went wrong, as a program decides by it. The first four are those of an attempt to connect.
+enum class Category : std::uint8_t {
+  not_found,                // the device was not heard
+  out_of_connection_slots,  // no adapter has a connection free
+  aborted,                  // it was there, and the link did not come up or did not last
+  connection_failed,        // anything else that more attempts do not mend
+  timeout,                  // the time allowed is over
+  cancelled,                // given up by somebody: release, Disconnect, the end of the daemon
+  not_ready,                // no bluetoothd, or no adapter that is on
+  not_connected,            // nothing to give up
+  not_cached,               // no services are known
+  busy,                     // contradicts what runs for other programs
+  invalid_args,
+  access_denied,
+  limits_exceeded,
+  daemon_not_running,  // no org.bleconnd on the bus, and nothing starts it; or no bus
+  unexpected,          // an answer that no version of the daemon gives
+};
+BLECONN_API std::string_view to_string(Category category) noexcept;  // "NotFound" …
+
+class BLECONN_API Error : public std::runtime_error {
+ public:
+  // `message`: as the daemon says it, `token: what happened (failure n of m, seconds, cause); what to do`.
+  Error(Category category, const std::string& message);
+  Category category() const noexcept { return category_; }
+  // The stable word for programs: "not-seen", "no-slot" …; empty where the message has none.
+  const std::string& token() const noexcept { return token_; }
+  const std::string& advice() const noexcept { return advice_; }  // what to do; may be empty
+
+ private:
+  Category category_;
+  std::string token_;
+  std::string advice_;
+};
+
+// The outcome of a call that was made with a callback.
+template <class T>
+class Result {
+ public:
+  Result(T value) : outcome_{std::move(value)} {}
+  Result(Error error) : outcome_{std::move(error)} {}
+  bool ok() const noexcept { return outcome_.index() == 0; }
+  explicit operator bool() const noexcept { return ok(); }
+  T& value() {  // throws the error if there is one
+    if (!ok()) throw std::get<1>(outcome_);
+    return std::get<0>(outcome_);
+  }
+  const Error& error() const { return std::get<1>(outcome_); }  // only where !ok()
+
+ private:
+  std::variant<T, Error> outcome_;
+};
+
+enum class Lifetime : std::uint8_t {
+  caller,     // the lease ends with its Connection, or after the linger of a process that was killed
+  persistent  // it belongs to the user, over restarts of the daemon and of the host, until
+              // Connection::release()
+};
+enum class Priority : std::uint8_t { low, normal, high };
+
+// One attempt that failed while a call goes on.
+struct AttemptFailed {
+  std::uint32_t attempt;  // 1 …
+  std::uint32_t max_attempts;
+  Error error;
+  std::chrono::microseconds retry_in;  // 0: it was the last one
+};
+
+// How to connect. All defaults are the daemon's.
+struct Options {
+  Lifetime lifetime = Lifetime::caller;
+  std::chrono::seconds timeout{120};          // the whole call, 1 to 86,400 s
+  std::chrono::seconds attempt_timeout{20};   // each discovery window, dial and resolve, 1 to 300 s
+  std::uint32_t max_attempts = 4;             // 1 to 100
+  std::string adapter{};                      // hciN or the adapter's address; empty: any
+  bool use_services_cache = true;             // answer as soon as the link is up where its services are known
+  std::vector<std::string> required_uuids{};  // services or characteristics that must exist; at most 64
+  bool pair = false;                          // pair first if there is no bond yet
+  bool trust = false;                         // sets BlueZ's Trusted
+  bool maintain = false;  // connect again after every loss, for as long as the Connection lives
+  Priority priority = Priority::normal;  // in the daemon's dial queue
+  std::string label{};                   // for the daemon's log, at most 64 bytes
+  // While the call goes on: attempts that failed, and what the device is doing ("queued", "discovering",
+  // "connecting", "resolving", "backing-off"; on which adapter, or "").
+  std::function<void(const AttemptFailed&)> on_attempt_failed{};
+  std::function<void(const std::string& state, const std::string& adapter)> on_state{};
+};
+
+struct Descriptor {
+  std::string uuid;  // 36 lower-case characters, as everywhere below
+  std::string path;  // BlueZ's object
+  std::uint16_t handle = 0;
+};
+struct Characteristic {
+  std::string uuid;
+  std::string path;          // BlueZ's object: ReadValue, WriteValue, StartNotify go there
+  std::uint16_t handle = 0;  // of the declaration; 0: BlueZ < 5.69 tells none, and it is not in the path
+  std::vector<std::string> flags{};  // "read", "write", "notify" … as BlueZ names them
+  std::vector<Descriptor> descriptors{};
+};
+struct Service {
+  std::string uuid;
+  std::string path;
+  std::uint16_t handle = 0;
+  bool primary = true;
+  std::vector<Characteristic> characteristics{};
+};
+
+class BLECONN_API Services {
+ public:
+  const std::vector<Service>& all() const& noexcept { return services_; }
+  std::vector<Service> all() && { return std::move(services_); }
+  bool from_cache() const noexcept { return from_cache_; }         // not those of a link that is up
+  std::chrono::microseconds age() const noexcept { return age_; }  // since they were known to be these
+  // The first one with this UUID, short ("180f") or long, any case; null: none.
+  const Service* service(std::string_view uuid) const& noexcept;
+  const Characteristic* characteristic(std::string_view uuid) const& noexcept;
+  const Service* service(std::string_view uuid) && = delete;  // it would point into what is gone
+  const Characteristic* characteristic(std::string_view uuid) && = delete;
+
+ private:
+  friend class Reader;
+  std::vector<Service> services_;
+  bool from_cache_ = false;
+  std::chrono::microseconds age_{0};
+};
+
+class Core;
+class Client;
+struct Handle;
+
+// A lease of one device: the link stays up while it lives, as far as that is in the daemon's hands.
+// Move-only. Several of one process for one device count: the lease ends with the last of them. Going away
+// gives it up without waiting (but not a persistent one); a callback of it that runs at that moment is waited
+// for.
+class BLECONN_API Connection {
+ public:
+  Connection() noexcept;  // none: only to be assigned to
+  Connection(Connection&&) noexcept;
+  Connection& operator=(Connection&&) noexcept;
+  ~Connection();
+
+  explicit operator bool() const noexcept { return state_ != nullptr; }
+  const std::string& address() const;
+  std::string adapter() const;  // hciN
+  std::string bluez_device()
+      const;                  // object path on org.bluez; it can change when a maintained link comes back
+  bool is_connected() const;  // as far as was told
+  // Of the call that made it:
+  std::uint32_t attempts() const;
+  std::chrono::microseconds elapsed() const;
+  bool services_from_cache() const;
+  bool services_verified() const;
+  bool shared() const;  // the link, or the attempt, was there before
+
+  // The services as they are now. Blocks, 25 s at most.
+  Services services() const;
+  // Called when the link has ended, with the reason ("link-lost", "released", "forced", "adapter-off" …), and
+  // when a maintained one is up again. Replaces what was set before; called at once if that has happened
+  // already.
+  void on_disconnected(std::function<void(const std::string& reason)> callback);
+  void on_connected(std::function<void()> callback);
+
+  // Gives the lease up, a persistent one too, and waits until the link is down if nobody else holds it (30 s
+  // at most). How many leases are left.
+  std::uint32_t release();
+
+  // Leaves the lease to the daemon's linger, as a program that is killed does: the link stays up for
+  // LingerSec (30 s), and the next call for the device takes it over. Not where this process goes on using
+  // the same Client.
+  void leave_to_linger();
+
+  // What retry() needs: waits until the link is known to be lost, or for `patience`. Whether it is.
+  bool is_lost_within(std::chrono::milliseconds patience) const;
+
+ private:
+  friend class Core;
+  friend class Client;
+  struct State;
+  explicit Connection(std::shared_ptr<State> state) noexcept;
+  void let_go() noexcept;
+  std::shared_ptr<State> state_;
+};
+
+// A call that was made with a callback. Dropping it changes nothing.
+class BLECONN_API Call {
+ public:
+  Call() noexcept = default;
+  void cancel();  // its callback gets Category::cancelled, if it was not called yet
+
+ private:
+  friend class Client;
+  std::weak_ptr<Core> core_;
+  std::uint64_t number_ = 0;
+};
+
+// One device as ListConnections tells it.
+struct Listed {
+  std::string address;
+  std::string state;    // Device1.State: "connected", "queued" …
+  std::string adapter;  // hciN, or empty
+  std::uint32_t leases = 0;
+};
+
+// One connection to the system bus. Cheap to keep, and to be shared by a program: its leases are those of one
+// bus name. It outlives a restart of the daemon: calls that waited are made again until their deadline, and
+// leases are taken again.
+class BLECONN_API Client {
+ public:
+  // Who runs its loop.
+  struct Loop {
+    sd_event* of = nullptr;  // this event loop of the caller's
+    bool polled = false;     // the caller: fd(), dispatch()
+  };
+  Client();  // a thread of its own; throws Error(daemon_not_running) without a system bus
+  explicit Client(Loop loop);
+  // `host`: the system bus of another machine, by ssh, as busctl's --host does it; "" is this one.
+  Client(const std::string& host, Loop loop);
+  Client(Client&&) noexcept;
+  Client& operator=(Client&&) noexcept;
+  ~Client();  // waiting calls are cancelled, their callbacks have run when this returns; Connections live on
+
+  // Connects, or joins what connects or is connected. Blocks until the link is up and its services are
+  // usable.
+  Connection establish(const std::string& address, const Options& options = {});
+  std::future<Connection> establish_future(const std::string& address, const Options& options = {});
+  Call establish(const std::string& address, const Options& options,
+                 std::function<void(Result<Connection>)> done);
+
+  // Forgets the cached services, so that the next connection discovers afresh; `force`: BlueZ's copy too, in
+  // any case. Whether there was anything.
+  bool clear_cache(const std::string& address, bool force = false);
+  // Drops links of the device that nobody leases (root only). How many.
+  std::uint32_t close_stale(const std::string& address, bool only_other_adapters = false);
+  // Live, or from the cache.
+  Services services(const std::string& address);
+  std::vector<Listed> list();
+  // JSON of one device, or of everything for "".
+  std::string describe(const std::string& address = {});
+
+  // For Loop::polled: readable when dispatch() has something to do. dispatch() never waits.
+  int fd() const;
+  void dispatch();
+
+ private:
+  std::shared_ptr<Handle> handle_;
+};
+
+// Runs `operation(connection)`, and when it throws because the link was lost, connects again and runs it once
+// more: at most `times` runs. What is no loss of the link is thrown on at once, and so is a time-out: what it
+// has done by then is not known. The Connection is replaced by the new one.
+template <class Operation>
+auto retry(Client& client, Connection& connection, Operation&& operation, int times = 2,
+           const Options& options = {}) -> decltype(operation(connection)) {
+  constexpr std::chrono::milliseconds loss_is_told{1000};  // BlueZ's signal follows the failed operation
+  for (int run = 1;; ++run) {
+    try {
+      return operation(connection);
+    } catch (const Error& error) {
+      if (error.category() == Category::timeout || run >= times) throw;
+      if (!connection.is_lost_within(loss_is_told)) throw;
+    } catch (const std::exception&) {
+      if (run >= times || !connection.is_lost_within(loss_is_told)) throw;
+    }
+    const std::string address = connection.address();
+    connection = client.establish(address, options);
+  }
+}
+
+}  // namespace bleconn
+
+#endif
