@@ -55,10 +55,12 @@ bool LeaseBook::end_persistent(std::uint32_t uid) {
   return std::erase_if(leases_, persistent_of(uid)) > 0;
 }
 
-bool LeaseBook::release(const Caller& caller) {
-  if (end(caller.name)) return true;
+bool LeaseBook::release(const Caller& caller, std::optional<Lifetime> only) {
+  if (only != Lifetime::persistent && end(caller.name)) return true;
+  if (only == Lifetime::caller) return false;
   const auto may = [&](const Lease& lease) { return lease.holder.uid == caller.uid || caller.uid == 0; };
-  auto given_up = std::ranges::find_if(leases_, [&](auto& lease) { return lease.lingers_to && may(lease); });
+  auto given_up = std::ranges::find_if(
+      leases_, [&](auto& lease) { return lease.lingers_to && may(lease) && !only; });
   if (given_up == leases_.end()) given_up = std::ranges::find_if(leases_, persistent_of(caller.uid));
   if (given_up == leases_.end())
     given_up = std::ranges::find_if(leases_, [&](auto& lease) { return lease.persistent() && may(lease); });

@@ -83,10 +83,11 @@ Task<Unit> Connections::wait_unheard(std::shared_ptr<DeviceSession> session,
   co_return Unit{};
 }
 
-Task<Answer<std::uint32_t>> Connections::release(Caller caller, DeviceAddress address) {
+Task<Answer<std::uint32_t>> Connections::release(Caller caller, DeviceAddress address,
+                                                  std::optional<Lifetime> only) {
   auto found = sessions_.find(address);
   if (found == sessions_.end()) return answer<std::uint32_t>(refuse({Cause::not_connected, {}}));
-  auto released = found->second->release(caller);
+  auto released = found->second->release(caller, only);
   const auto* remaining = std::get_if<std::uint32_t>(&released);
   const bool last = remaining && *remaining == 0;
   return last ? when_ended(found->second, std::move(released)) : answer(std::move(released));

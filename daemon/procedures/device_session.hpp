@@ -88,7 +88,8 @@ class DeviceSession : private Progress {
 
   // Ends a lease in the order of dbus-interfaces/org.bleconnd.xml, and the caller's calls. Answers what is
   // left. At once, like join(): calls take effect in the order in which they came.
-  Answer<std::uint32_t> release(const Caller& caller);
+  // With `only`: "caller" leaves persistent leases alone, "persistent" the caller's own and its calls for it.
+  Answer<std::uint32_t> release(const Caller& caller, std::optional<Lifetime> only);
   // Ends the link for everybody; so at once, too.
   Answer<Unit> disconnect();
   // Until the dial or the link that nobody wants any more is down.
@@ -167,7 +168,7 @@ class DeviceSession : private Progress {
   bool can_serve(Waiting& waiting);
   void refuse_call(Waiting& waiting, Refusal refusal);
   void served(Waiting& waiting);
-  bool cancel_calls(const std::string& name);
+  bool cancel_calls(const std::string& name, bool only_persistent = false);  // "": everybody's
   void wake_callers();
 
   Radio& radio_;

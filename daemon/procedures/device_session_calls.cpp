@@ -237,10 +237,11 @@ Refusal DeviceSession::overdue(const Waiting& waiting) const {
 
 // --- release, disconnect, departure ---
 
-bool DeviceSession::cancel_calls(const std::string& name) {
+bool DeviceSession::cancel_calls(const std::string& name, bool only_persistent) {
   bool any = false;
   for (auto* waiting : waiting_) {
     if (waiting->over() || (!name.empty() && waiting->caller.name != name)) continue;
+    if (only_persistent && waiting->options.lifetime != Lifetime::persistent) continue;
     refuse_call(*waiting, refuse({Cause::cancelled, {}}));
     waiting->wake.notify();
     any = true;
@@ -277,10 +278,10 @@ void DeviceSession::wake_callers() {
   for (auto* waiting : waiting_) waiting->wake.notify();
 }
 
-Answer<std::uint32_t> DeviceSession::release(const Caller& caller) {
+Answer<std::uint32_t> DeviceSession::release(const Caller& caller, std::optional<Lifetime> only) {
   const auto before = leases_.size();
-  const bool had_call = cancel_calls(caller.name);
-  const bool had_lease = leases_.size() < before || leases_.release(caller);
+  const bool had_call = cancel_calls(caller.name, only == Lifetime::persistent);
+  const bool had_lease = leases_.size() < before || leases_.release(caller, only);
   if (!had_call && !had_lease) return refuse({Cause::not_connected, {}});
   leases_changed();
   return static_cast<std::uint32_t>(leases_.size());

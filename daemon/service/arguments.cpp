@@ -191,9 +191,16 @@ std::variant<EstablishOptions, Refusal> parse_establish_options(const Options& o
   return parsed;
 }
 
-std::variant<Unit, Refusal> parse_no_options(const Options& options) {
-  if (options.empty()) return Unit{};
-  return unknown_option(options.begin()->first, "this method has no options yet");
+std::variant<std::optional<Lifetime>, Refusal> parse_release_options(const Options& options) {
+  std::optional<Lifetime> only;
+  for (auto& [key, value] : options) {
+    if (key != "lifetime") return unknown_option(key, "the option is lifetime");
+    EstablishOptions read;
+    if (auto complaint = lifetime(value, read); !complaint.empty())
+      return invalid(fmt::format("option {} {}", key, complaint), "correct it or leave it out");
+    only = read.lifetime;
+  }
+  return only;
 }
 
 std::variant<bool, Refusal> parse_flag(const Options& options, const std::string& name) {

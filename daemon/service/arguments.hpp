@@ -4,6 +4,7 @@
 #include <sdbus-c++/sdbus-c++.h>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -18,7 +19,8 @@ using Options = std::map<std::string, sdbus::Variant>;
 
 std::variant<DeviceAddress, Refusal> parse_address(const std::string& text);
 std::variant<EstablishOptions, Refusal> parse_establish_options(const Options& options);
-std::variant<Unit, Refusal> parse_no_options(const Options& options);  // of methods that know none yet
+// ReleaseConnection's only one, lifetime; none if it is not given.
+std::variant<std::optional<Lifetime>, Refusal> parse_release_options(const Options& options);
 
 std::variant<bool, Refusal> parse_flag(const Options& options,
                                        const std::string& name);  // false without it

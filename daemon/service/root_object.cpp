@@ -95,9 +95,10 @@ void RootObject::ReleaseConnection(sdbus::Result<std::uint32_t>&& result, std::s
   Reply<std::uint32_t> reply{std::move(result)};
   auto device = parse_address(address);
   if (auto* refusal = std::get_if<Refusal>(&device)) return reply.refuse_with(*refusal);
-  auto parsed = parse_no_options(options);
-  if (auto* refusal = std::get_if<Refusal>(&parsed)) return reply.refuse_with(*refusal);
-  auto answer = connections_.release(caller(), std::get<DeviceAddress>(device));
+  auto only = parse_release_options(options);
+  if (auto* refusal = std::get_if<Refusal>(&only)) return reply.refuse_with(*refusal);
+  auto answer = connections_.release(caller(), std::get<DeviceAddress>(device),
+                                     std::get<std::optional<Lifetime>>(only));
   serving_.spawn(serve_release(std::move(reply), std::move(answer)));
 }
 

@@ -160,6 +160,20 @@ TEST(LeaseBook, ReleasesOwnThenLingeringThenPersistent) {
   EXPECT_TRUE(book.empty());
 }
 
+TEST(LeaseBook, ReleasesOneKindAloneWhereOneIsNamed) {
+  LeaseBook book;
+  book.take(kAnna, "", Lifetime::persistent);
+  book.take(kAnna, "");
+  book.take(kAnnaAgain, "");
+  EXPECT_TRUE(book.release(kAnnaAgain, Lifetime::caller));
+  book.left(kAnna.name, at(0), at(30));
+  EXPECT_FALSE(book.release(kAnnaAgain, Lifetime::caller)) << "neither a lingering nor a persistent one";
+  EXPECT_FALSE(book.release(kBert, Lifetime::persistent));
+  EXPECT_TRUE(book.release(kAnnaAgain, Lifetime::persistent));
+  EXPECT_TRUE(book.only_lingering()) << "not a lingering one";
+  EXPECT_FALSE(book.release(kAnnaAgain, Lifetime::persistent));
+}
+
 TEST(LeaseBook, EndingCallersKeepsThoseThatAreSpared) {
   LeaseBook book;
   book.take(kAnna, "");
