@@ -15,6 +15,12 @@ constexpr auto kStale = 60s;   // two Disconnects, a wait and a removal a link
 template <class T>
 using Done = std::function<void(Result<T>)>;
 
+// What a callback of the program throws ends it.
+template <class T>
+void tell_once(const Done<T>& done, Result<T> result) noexcept {
+  if (done) done(std::move(result));
+}
+
 // Answers with what `read` makes of the reply.
 template <class T>
 Core::Answered answered(Done<T> done, std::function<bool(sd_bus_message*, T&)> read) {
@@ -27,9 +33,23 @@ Core::Answered answered(Done<T> done, std::function<bool(sd_bus_message*, T&)> r
 }
 
 void call_services(Core& core, const std::string& address, Done<Services> done) {
-  auto message = core.manager_call("GetServices");
-  if (message) sd_bus_message_append(message.get(), "s", canonical(address).c_str());
-  core.ask(std::move(message), kAnswer, answered<Services>(std::move(done), Reader::services));
+  if (!parse_address(address)) return done(no_address(address));
+  Request request{core.pump().bus(), "GetServices"};
+  request.add("s", canonical(address).c_str());
+  core.ask(std::move(request), kAnswer, answered<Services>(std::move(done), Reader::services));
+}
+
+void call_describe(Core& core, const std::string& address, Done<std::string> done) {
+  if (!address.empty() && !parse_address(address)) return done(no_address(address));
+  Request request{core.pump().bus(), "Describe"};
+  request.add("s", canonical(address).c_str());
+  core.ask(std::move(request), kAnswer,
+           answered<std::string>(std::move(done), [](sd_bus_message* reply, std::string& json) {
+             const char* text{};
+             if (sd_bus_message_read(reply, "s", &text) <= 0) return false;
+             json = text;
+             return true;
+           }));
 }
 
 }  // namespace
@@ -51,16 +71,23 @@ Connection::~Connection() {
 
 void Connection::let_go() noexcept {
   if (!state_) return;
-  const auto handle = state_->handle;
+  const auto state = std::move(state_);
+  const auto& handle = state->handle;
+  // What they refer to is destroyed outside the lock: it may be the owner of a Connection.
+  std::function<void(const std::string&)> on_disconnected;
+  std::function<void()> on_connected, on_services_changed;
   {
-    std::unique_lock locked{state_->mutex};
-    state_->on_disconnected = {};
-    state_->on_connected = {};
-    if (!handle->core->pump().is_inside()) state_->changed.wait(locked, [this] { return !state_->calling; });
+    std::unique_lock locked{state->mutex};
+    on_disconnected.swap(state->on_disconnected);
+    on_connected.swap(state->on_connected);
+    on_services_changed.swap(state->on_services_changed);
+    auto& pump = handle->core->pump();
+    if (pump.is_forked()) return;
+    if (!pump.is_inside()) state->changed.wait(locked, [&] { return state->calling == 0; });
   }
-  handle->core->in_loop([core = handle->core.get(), address = state_->address,
-                         persistent = state_->persistent] { core->connection_went(address, persistent); });
-  state_.reset();
+  handle->core->in_loop([core = handle->core.get(), address = state->address, number = state->number] {
+    core->connection_went(address, number);
+  });
 }
 
 const std::string& Connection::address() const {
@@ -85,12 +112,14 @@ std::chrono::microseconds Connection::elapsed() const {
   return state_->elapsed;
 }
 bool Connection::services_from_cache() const {
-  const std::lock_guard locked{state_->mutex};
   return state_->from_cache;
 }
 bool Connection::services_verified() const {
   const std::lock_guard locked{state_->mutex};
   return state_->verified;
+}
+const Options& Connection::options() const {
+  return state_->options;
 }
 bool Connection::shared() const {
   return state_->shared;
@@ -107,24 +136,29 @@ void Connection::on_disconnected(std::function<void(const std::string&)> callbac
   std::string reason;
   {
     const std::lock_guard locked{state_->mutex};
-    state_->on_disconnected = callback;
-    if (state_->connected) return;
+    auto kept = callback;
+    state_->on_disconnected.swap(kept);
+    if (state_->connected || state_->reason.empty()) return;
     reason = state_->reason;
   }
-  if (callback) callback(reason);
+  tell(callback, reason);
 }
 
 void Connection::on_connected(std::function<void()> callback) {
   const std::lock_guard locked{state_->mutex};
-  state_->on_connected = std::move(callback);
+  state_->on_connected.swap(callback);
+}
+
+void Connection::on_services_changed(std::function<void()> callback) {
+  const std::lock_guard locked{state_->mutex};
+  state_->on_services_changed.swap(callback);
 }
 
 std::uint32_t Connection::release() {
   auto& core = *state_->handle->core;
   const auto left =
-      core.wait_for<std::uint32_t>([&core, address = state_->address](Done<std::uint32_t> done) {
-        core.release(address, std::move(done));
-      });
+      core.wait_for<std::uint32_t>([&core, address = state_->address, number = state_->number](
+                                       Done<std::uint32_t> done) { core.release(address, number, done); });
   let_go();
   return left;
 }
@@ -136,14 +170,12 @@ void Connection::leave_to_linger() {
 }
 
 bool Connection::is_lost_within(std::chrono::milliseconds patience) const {
-  const auto& handle = state_->handle;
-  if (!handle->core->pump().has_thread()) {  // nobody else runs the loop
-    const auto until = Clock::now() + patience;
-    while (is_connected() && Clock::now() < until) {
-      handle->core->pump().step();
-      std::unique_lock locked{state_->mutex};
-      state_->changed.wait_for(locked, std::chrono::milliseconds{5}, [this] { return !state_->connected; });
-    }
+  auto& pump = state_->handle->core->pump();
+  if (pump.is_inside())
+    throw Error{Category::invalid_args,
+                "invalid: a blocking call in a callback; connect again from elsewhere"};
+  if (pump.runs_here()) {  // nobody else runs the loop
+    pump.run_until([this] { return !is_connected(); }, Clock::now() + patience);
     return !is_connected();
   }
   std::unique_lock locked{state_->mutex};
@@ -154,7 +186,7 @@ bool Connection::is_lost_within(std::chrono::milliseconds patience) const {
 
 void Call::cancel() {
   if (const auto core = core_.lock())
-    core->in_loop([core, number = number_] { core->cancel(number, "by the program itself"); });
+    core->in_loop([core = core.get(), number = number_] { core->cancel(number, "by the program itself"); });
 }
 
 // --- Client ---
@@ -171,15 +203,25 @@ Client::Client(const std::string& host, Loop loop) {
   handle_ = std::make_shared<Handle>(std::move(core));
 }
 Client::Client(Client&&) noexcept = default;
-Client& Client::operator=(Client&& other) noexcept = default;
+Client& Client::operator=(Client&& other) noexcept {
+  if (this == &other) return *this;
+  close();
+  handle_ = std::move(other.handle_);
+  return *this;
+}
 Client::~Client() {
-  if (!handle_) return;
-  auto& core = *handle_->core;
+  close();
+}
+
+// What the callbacks of its calls refer to may go with the caller: they have run when this returns.
+void Client::close() noexcept {
+  const auto handle = std::move(handle_);
+  if (!handle || handle->core->pump().is_forked()) return;
+  auto& core = *handle->core;
   if (!core.pump().has_thread() || core.pump().is_inside()) {
-    core.in_loop([&core] { core.cancel_all(); });
-    return;
+    core.pump().dispatch();  // from here on this thread runs what is left
+    return core.in_loop([&core] { core.cancel_all(); });
   }
-  // What the callbacks of its calls refer to may go with the caller.
   std::promise<void> done;
   core.in_loop([&] {
     core.cancel_all();
@@ -191,9 +233,11 @@ Client::~Client() {
 Connection Client::establish(const std::string& address, const Options& options) {
   const auto handle = handle_;
   const auto number = handle->core->new_number();
-  return handle->core->wait_for<Connection>([handle, number, address, options](Done<Connection> done) {
-    handle->core->establish(handle, number, address, options, std::move(done));
-  });
+  const std::weak_ptr<Handle> kept = handle;
+  return handle->core->wait_for<Connection>(
+      [core = handle->core.get(), kept, number, address, options](Done<Connection> done) {
+        core->establish(kept, number, address, options, std::move(done));
+      });
 }
 
 std::future<Connection> Client::establish_future(const std::string& address, const Options& options) {
@@ -208,11 +252,12 @@ std::future<Connection> Client::establish_future(const std::string& address, con
   return future;
 }
 
+// What is left for the loop names the Core only: whoever keeps it going decides when it ends.
 Call Client::establish(const std::string& address, const Options& options, Done<Connection> done) {
   const auto number = handle_->core->new_number();
-  handle_->core->in_loop([handle = handle_, number, address, options, done = std::move(done)] {
-    handle->core->establish(handle, number, address, options, done);
-  });
+  const std::weak_ptr<Handle> kept = handle_;
+  handle_->core->in_loop([core = handle_->core.get(), kept, number, address, options,
+                          done = std::move(done)] { core->establish(kept, number, address, options, done); });
   Call call;
   call.core_ = handle_->core;
   call.number_ = number;
@@ -222,11 +267,10 @@ Call Client::establish(const std::string& address, const Options& options, Done<
 bool Client::clear_cache(const std::string& address, bool force) {
   auto& core = *handle_->core;
   return core.wait_for<bool>([&core, address, force](Done<bool> done) {
-    auto message = core.manager_call("ClearCache");
-    if (message)
-      sd_bus_message_append(message.get(), "sa{sv}", canonical(address).c_str(), 1, "force", "b",
-                            force ? 1 : 0);
-    core.ask(std::move(message), kAnswer,
+    if (!parse_address(address)) return done(no_address(address));
+    Request request{core.pump().bus(), "ClearCache"};
+    request.add("sa{sv}", canonical(address).c_str(), 1, "force", "b", force ? 1 : 0);
+    core.ask(std::move(request), kAnswer,
              answered<bool>(std::move(done), [](sd_bus_message* reply, bool& cleared) {
                int value = 0;
                if (sd_bus_message_read(reply, "b", &value) <= 0) return false;
@@ -239,11 +283,11 @@ bool Client::clear_cache(const std::string& address, bool force) {
 std::uint32_t Client::close_stale(const std::string& address, bool only_other_adapters) {
   auto& core = *handle_->core;
   return core.wait_for<std::uint32_t>([&core, address, only_other_adapters](Done<std::uint32_t> done) {
-    auto message = core.manager_call("CloseStaleConnections");
-    if (message)
-      sd_bus_message_append(message.get(), "sa{sv}", canonical(address).c_str(), 1, "only-other-adapters",
-                            "b", only_other_adapters ? 1 : 0);
-    core.ask(std::move(message), kStale,
+    if (!parse_address(address)) return done(no_address(address));
+    Request request{core.pump().bus(), "CloseStaleConnections"};
+    request.add("sa{sv}", canonical(address).c_str(), 1, "only-other-adapters", "b",
+                only_other_adapters ? 1 : 0);
+    core.ask(std::move(request), kStale,
              answered<std::uint32_t>(std::move(done), [](sd_bus_message* reply, std::uint32_t& closed) {
                return sd_bus_message_read(reply, "u", &closed) > 0;
              }));
@@ -260,7 +304,7 @@ std::vector<Listed> Client::list() {
   auto& core = *handle_->core;
   using All = std::vector<Listed>;
   return core.wait_for<All>([&core](Done<All> done) {
-    core.ask(core.manager_call("ListConnections"), kAnswer,
+    core.ask(Request{core.pump().bus(), "ListConnections"}, kAnswer,
              answered<All>(std::move(done), [](sd_bus_message* reply, All& all) {
                if (sd_bus_message_enter_container(reply, 'a', "(sssuo)") <= 0) return false;
                const char *address{}, *state{}, *adapter{}, *path{};
@@ -274,16 +318,13 @@ std::vector<Listed> Client::list() {
 
 std::string Client::describe(const std::string& address) {
   auto& core = *handle_->core;
-  return core.wait_for<std::string>([&core, address](Done<std::string> done) {
-    auto message = core.manager_call("Describe");
-    if (message) sd_bus_message_append(message.get(), "s", canonical(address).c_str());
-    core.ask(std::move(message), kAnswer,
-             answered<std::string>(std::move(done), [](sd_bus_message* reply, std::string& json) {
-               const char* text{};
-               if (sd_bus_message_read(reply, "s", &text) <= 0) return false;
-               json = text;
-               return true;
-             }));
+  return core.wait_for<std::string>(
+      [&core, address](Done<std::string> done) { call_describe(core, address, std::move(done)); });
+}
+
+void Client::describe(const std::string& address, Done<std::string> done) {
+  handle_->core->in_loop([core = handle_->core.get(), address, done = std::move(done)] {
+    call_describe(*core, address, [done](Result<std::string> result) { tell_once(done, std::move(result)); });
   });
 }
 
@@ -292,7 +333,7 @@ int Client::fd() const {
 }
 
 void Client::dispatch() {
-  handle_->core->pump().step();
+  handle_->core->pump().dispatch();
 }
 
 }  // namespace bleconn

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 
 #include "names.hpp"
 #include "read.hpp"
@@ -16,6 +17,13 @@ constexpr auto kNobody = 10s;     // a daemon that restarts is back within Resta
 constexpr auto kAgain = 250ms;    // between two looks whether it is
 constexpr auto kTakeAgain = 30s;  // to find out whether the link outlived the daemon's restart
 constexpr auto kRelease = 30s;    // the answer comes when the link is down, 20 s at most
+constexpr auto kAnswer = 25s;     // D-Bus' usual patience
+constexpr auto kUnset = 3600s;    // the library's own deadline where the daemon's default holds
+constexpr std::uint64_t kNever = UINT64_MAX;  // for sd-bus: the deadline is ours
+
+// The system bus lets 128 calls of a connection be unanswered (max_replies_per_connection).
+constexpr std::size_t kCallsOnWire = 96;
+constexpr std::size_t kAsksOnWire = 24;
 
 const char* priority_word(Priority priority) {
   return priority == Priority::low ? "low" : priority == Priority::high ? "high" : "normal";
@@ -26,54 +34,110 @@ std::uint32_t seconds_of(std::chrono::seconds span) {
   return static_cast<std::uint32_t>(count);  // what is out of the daemon's range is refused by it
 }
 
-void add(sd_bus_message* message, const char* key, const char* type, const char* text) {
-  sd_bus_message_append(message, "{sv}", key, type, text);
+void add(Request& to, const char* key, const std::string& text) {
+  if (!text.empty()) to.add("{sv}", key, "s", text.c_str());
 }
-void add(sd_bus_message* message, const char* key, bool value) {
-  sd_bus_message_append(message, "{sv}", key, "b", value ? 1 : 0);
+void add(Request& to, const char* key, std::optional<bool> value) {
+  if (value) to.add("{sv}", key, "b", *value ? 1 : 0);
 }
-void add(sd_bus_message* message, const char* key, std::uint32_t value) {
-  sd_bus_message_append(message, "{sv}", key, "u", value);
+void add(Request& to, const char* key, std::optional<std::uint32_t> value) {
+  if (value) to.add("{sv}", key, "u", *value);
+}
+void add(Request& to, const char* key, std::optional<std::chrono::seconds> value) {
+  if (value) to.add("{sv}", key, "u", seconds_of(*value));
+}
+
+Request& add_uuids(Request& to, const std::vector<std::string>& uuids) {
+  to.open('e', "sv").add("s", "required-uuids").open('v', "as").open('a', "s");
+  for (const auto& uuid : uuids) to.add("s", uuid.c_str());
+  return to.close().close().close();
 }
 
 Error cancelled(const std::string& why) {
   return {Category::cancelled, "cancelled: " + why};
 }
 
+Error not_in_time(std::chrono::microseconds patience) {
+  return {Category::timeout, "timeout: bleconnd has not answered for " +
+                                 std::to_string(patience.count() / 1'000'000) +
+                                 " s; systemctl status bleconnd"};
+}
+
+const char* text_of(const char* text) {
+  return text ? text : "";
+}
+
+void tell_done(const Core::Done& done, Result<Connection> result) noexcept {
+  if (done) done(std::move(result));
+}
+
 }  // namespace
 
 Handle::~Handle() {
-  core->in_loop([core = core] { core->cancel_all(); });
-  core->pump().stop();
+  if (core->pump().is_forked())
+    new std::shared_ptr<Core>{
+        std::move(core)};  // its thread and its bus are the parent's: never touched here
+  else
+    core->pump().end([core = core.get()] { core->cancel_all(); });
 }
 
 Core::Core(const std::string& host) : pump_{host} {}
 Core::~Core() = default;
 
-void Core::begin() {
-  sd_bus_slot* slot{};
-  const auto changed = [](sd_bus_message* signal, void* self, sd_bus_error*) {
-    const char *name{}, *before{}, *now{};
-    const char* sender = sd_bus_message_get_sender(signal);
-    if (!sender || std::strcmp(sender, "org.freedesktop.DBus") != 0) return 0;
-    if (sd_bus_message_read(signal, "sss", &name, &before, &now) < 0 || std::strcmp(name, kDaemon) != 0)
-      return 0;
-    static_cast<Core*>(self)->owner_is(now);
+// Without a callback for its answer, a rule that the bus refuses would end the connection.
+void Core::add_match(const char* rule, sd_bus_message_handler_t seen, Slot& slot) {
+  const auto installed = [](sd_bus_message* reply, void* self, sd_bus_error*) {
+    auto& its = *static_cast<Core*>(self);
+    if (const auto* error = sd_bus_message_get_error(reply))
+      its.is_deaf_ = error_of(error->name, error->message ? error->message : "");
     return 0;
   };
-  sd_bus_add_match_async(pump_.bus(), &slot,
-                         "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
-                         "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.bleconnd'",
-                         changed, nullptr, this);
-  owner_signal_.reset(slot);
-  sd_bus_message* made{};
-  sd_bus_message_new_method_call(pump_.bus(), &made, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                 "org.freedesktop.DBus", "GetNameOwner");
-  Message message{made};
-  if (message) sd_bus_message_append(made, "s", kDaemon);
-  ask(std::move(message), kMargin, [this](sd_bus_message* reply, const Error*) {
-    const char* owner{};
-    if (reply && sd_bus_message_read(reply, "s", &owner) > 0) owner_ = owner;
+  sd_bus_slot* made{};
+  if (const int added = sd_bus_add_match_async(pump_.bus(), &made, rule, seen, installed, this); added < 0)
+    is_deaf_ = bus_lost(added);
+  slot.reset(made);
+}
+
+void Core::begin() {
+  add_match(
+      "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
+      "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.bleconnd'",
+      [](sd_bus_message* signal, void* self, sd_bus_error*) {
+        const char *name{}, *before{}, *now{};
+        const char* sender = sd_bus_message_get_sender(signal);
+        if (!sender || std::strcmp(sender, "org.freedesktop.DBus") != 0) return 0;
+        if (sd_bus_message_read(signal, "sss", &name, &before, &now) > 0 && std::strcmp(name, kDaemon) == 0)
+          static_cast<Core*>(self)->owner_is(now);
+        return 0;
+      },
+      owner_signal_);
+  // One rule for all devices: a bus connection may have 512, and what the daemon tells is little.
+  add_match(
+      "type='signal',sender='org.bleconnd',path_namespace='/org/bleconnd'",
+      [](sd_bus_message* signal, void* self, sd_bus_error*) {
+        auto& its = *static_cast<Core*>(self);
+        // Any user may send us a signal past the rule's sender: only the daemon's own name counts.
+        const char* sender = sd_bus_message_get_sender(signal);
+        if (!sender || its.owner_ != sender) return 0;
+        const auto address = address_in(sd_bus_message_get_path(signal));
+        if (const auto device = address ? its.known(*address) : nullptr) its.on_device_signal(device, signal);
+        return 0;
+      },
+      daemon_signal_);
+  add_match(
+      "type='signal',sender='org.freedesktop.DBus.Local',path='/org/freedesktop/DBus/Local',"
+      "interface='org.freedesktop.DBus.Local',member='Disconnected'",
+      [](sd_bus_message*, void* self, sd_bus_error*) {
+        static_cast<Core*>(self)->bus_ended();
+        return 0;
+      },
+      end_signal_);
+  Request owner{pump_.bus(), "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                "GetNameOwner"};
+  owner.add("s", kDaemon);
+  ask(std::move(owner), kAnswer, [this](sd_bus_message* reply, const Error*) {
+    const char* name{};
+    if (reply && sd_bus_message_read(reply, "s", &name) > 0) owner_ = name;
   });
   pump_.kept_by(weak_from_this());
 }
@@ -81,226 +145,131 @@ void Core::begin() {
 void Core::in_loop(Pump::Work work) {
   if (pump_.is_inside()) return work();
   pump_.post(std::move(work));
-  if (!pump_.has_thread()) pump_.step();
+  if (pump_.runs_here()) pump_.dispatch();
 }
 
-// --- calls ---
+// --- calls that only ask ---
 
-Message Core::manager_call(const char* member) {
-  sd_bus_message* message{};
-  sd_bus_message_new_method_call(pump_.bus(), &message, kDaemon, kRoot, kManager, member);
-  return Message{message};
+void Core::ask(Request request, std::chrono::microseconds patience, Answered answered) {
+  const auto at = asks_.insert(
+      asks_.end(), std::make_unique<Ask>(Ask{*this, std::move(request), patience, std::move(answered)}));
+  (*at)->at = at;
+  asks_unsent_.push_back(at->get());
+  send_asks();
 }
 
-void Core::ask(Message message, std::chrono::microseconds patience, Answered answered) {
-  const auto at = asks_.insert(asks_.end(), std::make_unique<Ask>(Ask{*this, std::move(answered)}));
-  auto& ask = **at;
-  ask.at = at;
+void Core::send_asks() {
+  while (!asks_unsent_.empty() && asks_sent_ < kAsksOnWire) {
+    auto& next = *asks_unsent_.front();
+    asks_unsent_.pop_front();
+    send(next);
+  }
+}
+
+void Core::send(Ask& ask) {
   const auto replied = [](sd_bus_message* reply, void* self, sd_bus_error*) {
-    auto& its = *static_cast<Ask*>(self);
-    const auto owned = std::move(*its.at);
-    its.core.asks_.erase(owned->at);
+    auto& core = static_cast<Ask*>(self)->core;
+    const auto owned = std::move(*static_cast<Ask*>(self)->at);
+    core.asks_.erase(owned->at);
+    --core.asks_sent_;
     if (const auto* error = sd_bus_message_get_error(reply)) {
-      const auto as_error = error_of(error->name, error->message ? error->message : "");
+      const auto as_error = Clock::now() >= owned->due ? not_in_time(owned->patience)
+                                                       : error_of(error->name, text_of(error->message));
       owned->answered(nullptr, &as_error);
     } else {
       owned->answered(reply, nullptr);
     }
+    core.send_asks();
     return 0;
   };
-  sd_bus_slot* slot{};
-  const int sent = message ? sd_bus_call_async(pump_.bus(), &slot, message.get(), replied, &ask,
-                                               static_cast<std::uint64_t>(patience.count()))
-                           : -ENOTCONN;
-  ask.slot.reset(slot);
-  if (sent >= 0) return;
-  const auto owned = std::move(*at);
-  asks_.erase(at);
-  const Error error{Category::daemon_not_running,
-                    "the connection to the bus has ended (" + std::string{std::strerror(-sent)} + ")"};
-  owned->answered(nullptr, &error);
-}
-
-Core::Device& Core::device(const std::string& address) {
-  const auto known = devices_.find(address);
-  if (known != devices_.end()) return known->second;
-  auto& made = devices_.emplace(address, Device{*this, address}).first->second;
-  const auto seen = [](sd_bus_message* signal, void* self, sd_bus_error*) {
-    auto& its = *static_cast<Device*>(self);
-    return its.core.on_device_signal(its, signal);
-  };
-  sd_bus_slot* slot{};
-  const auto rule = "type='signal',sender='" + std::string{kDaemon} + "',path='" + device_path(address) + "'";
-  sd_bus_add_match_async(pump_.bus(), &slot, rule.c_str(), seen, nullptr, &made);
-  made.signals.reset(slot);
-  return made;
-}
-
-void Core::drop_if_unused(const std::string& address) {
-  const auto at = devices_.find(address);
-  if (at == devices_.end() || at->second.connections > 0 || at->second.waiting > 0) return;
-  const bool leased = at->second.leased && at->second.options.lifetime == Lifetime::caller;
-  devices_.erase(at);
-  if (!leased) return;
-  auto message = manager_call("ReleaseConnection");
-  if (message) sd_bus_message_append(message.get(), "sa{sv}", address.c_str(), 0);
-  ask(std::move(message), kRelease, [](sd_bus_message*, const Error*) {});
-}
-
-Message Core::establish_call(const std::string& address, const Options& options, std::chrono::seconds timeout,
-                             bool wait) {
-  auto message = manager_call("EstablishConnection");
-  if (!message) return message;
-  auto* to = message.get();
-  sd_bus_message_append(to, "s", address.c_str());
-  sd_bus_message_open_container(to, 'a', "{sv}");
-  if (options.lifetime == Lifetime::persistent) add(to, "lifetime", "s", "persistent");
-  add(to, "timeout", seconds_of(timeout));
-  add(to, "attempt-timeout", seconds_of(options.attempt_timeout));
-  add(to, "max-attempts", options.max_attempts);
-  if (!options.adapter.empty()) add(to, "adapter", "s", options.adapter.c_str());
-  if (!options.use_services_cache) add(to, "use-services-cache", false);
-  if (!options.required_uuids.empty()) {
-    sd_bus_message_open_container(to, 'e', "sv");
-    sd_bus_message_append(to, "s", "required-uuids");
-    sd_bus_message_open_container(to, 'v', "as");
-    sd_bus_message_open_container(to, 'a', "s");
-    for (const auto& uuid : options.required_uuids) sd_bus_message_append(to, "s", uuid.c_str());
-    sd_bus_message_close_container(to);
-    sd_bus_message_close_container(to);
-    sd_bus_message_close_container(to);
+  int status = ask.request.status();
+  ask.due = Clock::now() + ask.patience;
+  if (status >= 0) {
+    sd_bus_slot* slot{};
+    status = sd_bus_call_async(pump_.bus(), &slot, ask.request.message(), replied, &ask,
+                               static_cast<std::uint64_t>(ask.patience.count()));
+    ask.slot.reset(slot);
   }
-  if (options.pair) add(to, "pair", true);
-  if (options.trust) add(to, "trust", true);
-  if (options.maintain) add(to, "maintain", true);
-  if (options.priority != Priority::normal) add(to, "priority", "s", priority_word(options.priority));
-  if (!options.label.empty()) add(to, "label", "s", options.label.c_str());
-  if (!wait) add(to, "wait", false);
-  sd_bus_message_close_container(to);
-  return message;
-}
-
-void Core::establish(const std::shared_ptr<Handle>& handle, std::uint64_t number, const std::string& address,
-                     const Options& options, Done done) {
-  if (options.timeout < 1s)
-    return done(Error{Category::invalid_args, "invalid: timeout is below 1 s; every call has a deadline"});
-  auto waiting = std::make_unique<Waiting>(Waiting{*this, number, canonical(address), options,
-                                                   Clock::now() + options.timeout, handle, std::move(done)});
-  auto& its = *waiting;
-  ++device(its.address).waiting;
-  waiting_.emplace(number, std::move(waiting));
-  send(its);
-}
-
-void Core::send(Waiting& waiting) {
-  waiting.again.reset();
-  const auto left = std::chrono::ceil<std::chrono::seconds>(waiting.deadline - Clock::now());
-  auto message =
-      establish_call(waiting.address, waiting.options, std::max<std::chrono::seconds>(left, 1s), true);
-  const auto replied = [](sd_bus_message* reply, void* self, sd_bus_error*) {
-    auto& its = *static_cast<Waiting*>(self);
-    const auto* error = sd_bus_message_get_error(reply);
-    error ? its.core.failed(its, *error) : its.core.answered(its, reply);
-    return 0;
-  };
-  sd_bus_slot* slot{};
-  const auto patience = std::chrono::microseconds{left + kMargin}.count();
-  const int sent = message ? sd_bus_call_async(pump_.bus(), &slot, message.get(), replied, &waiting,
-                                               static_cast<std::uint64_t>(patience))
-                           : -ENOTCONN;
-  waiting.slot.reset(slot);
-  if (sent < 0)
-    finish(waiting.number, Error{Category::daemon_not_running, "the connection to the bus has ended (" +
-                                                                   std::string{std::strerror(-sent)} + ")"});
-}
-
-void Core::answered(Waiting& waiting, sd_bus_message* reply) {
-  if (const char* sender = sd_bus_message_get_sender(reply)) owner_ = sender;
-  const auto handle = waiting.handle.lock();
-  const bool persistent = waiting.options.lifetime == Lifetime::persistent;
-  auto& its = device(waiting.address);
-  its.leased = true;
-  its.options = waiting.options;
-  its.options.on_attempt_failed = {};
-  its.options.on_state = {};
-  auto state = handle ? read_established(reply, handle, waiting.address, persistent) : nullptr;
-  if (!state) return finish(waiting.number, Error{Category::unexpected, "an answer that cannot be read"});
-  ++its.connections;
-  its.states.push_back(state);
-  finish(waiting.number, Connection{std::move(state)});
-}
-
-// A daemon that went is waited for: it is started again, and what it had promised is asked for once more.
-void Core::failed(Waiting& waiting, const sd_bus_error& error) {
-  const auto as_error = error_of(error.name, error.message ? error.message : "");
-  const auto now = Clock::now();
-  if (as_error.category() != Category::daemon_not_running) return finish(waiting.number, as_error);
-  if (now >= waiting.deadline)
-    return finish(waiting.number, Error{Category::timeout, "timeout: the daemon did not answer in time (" +
-                                                               std::string{as_error.what()} + ")"});
-  // It had the call and went, or has just gone; where nobody was, that is said at once.
-  const bool had_it = std::strcmp(error.name, SD_BUS_ERROR_NO_REPLY) == 0;
-  const bool restarts = !owner_.empty() || (left_at_ && now - *left_at_ < kNobody);
-  const bool was_there = had_it || restarts || waiting.gone_since != Clock::time_point{};
-  if (waiting.gone_since == Clock::time_point{}) waiting.gone_since = now;
-  if (!was_there || now - waiting.gone_since >= kNobody) return finish(waiting.number, as_error);
-  send_again_in(waiting, kAgain);
-}
-
-void Core::send_again_in(Waiting& waiting, Clock::duration pause) {
-  const auto when = std::min(Clock::now() + pause, waiting.deadline);
-  waiting.again = pump_.call_at(when, [this, number = waiting.number] {
-    if (const auto at = waiting_.find(number); at != waiting_.end()) send(*at->second);
+  ++asks_sent_;
+  if (status >= 0) return;
+  // Told in a turn of its own: whoever asks again at once would never come to an end.
+  pump_.call_at(Clock::now(), [this, &ask, status] {
+    const auto owned = std::move(*ask.at);
+    asks_.erase(owned->at);
+    --asks_sent_;
+    const auto error = not_sent(status);
+    owned->answered(nullptr, &error);
+    send_asks();
   });
 }
 
-void Core::finish(std::uint64_t number, Result<Connection> result) {
-  const auto at = waiting_.find(number);
-  if (at == waiting_.end()) return;
-  const auto waiting = std::move(at->second);
-  waiting_.erase(at);
-  if (waiting->again) pump_.forget(*waiting->again);
-  --device(waiting->address).waiting;
-  drop_if_unused(waiting->address);
-  if (waiting->done) waiting->done(std::move(result));
+// --- devices ---
+
+bool Core::Device::is_held() const {
+  return std::any_of(connections.begin(), connections.end(),
+                     [](const Held& each) { return each.holds && !each.persistent; });
 }
 
-// Others of this process may wait for the same device: the daemon cancels all calls of a bus name at once.
-void Core::cancel(std::uint64_t number, const std::string& why) {
-  const auto at = waiting_.find(number);
-  if (at == waiting_.end()) return;
-  auto& its = device(at->second->address);
-  if (its.waiting == 1 && its.connections == 0) {
-    its.leased = true;  // the call's own
-    its.options.lifetime = Lifetime::caller;
-  }
-  finish(number, cancelled(why));
+bool Core::Device::holds_persistent() const {
+  return std::any_of(connections.begin(), connections.end(),
+                     [](const Held& each) { return each.holds && each.persistent; });
 }
 
-void Core::cancel_all() {
-  while (!waiting_.empty()) cancel(waiting_.begin()->first, "the client goes");
-}
-
-void Core::connection_went(const std::string& address, bool) {
+std::shared_ptr<Core::Device> Core::known(const std::string& address) const {
   const auto at = devices_.find(address);
-  if (at == devices_.end()) return;
-  --at->second.connections;
-  at->second.states.remove_if([](const auto& state) { return state.expired(); });
-  drop_if_unused(address);
+  return at == devices_.end() ? nullptr : at->second;
+}
+
+std::shared_ptr<Core::Device> Core::device(const std::string& address) {
+  auto& its = devices_[address];
+  if (!its) its = std::make_shared<Device>(Device{address});
+  return its;
+}
+
+// What nobody here holds or waits for any more is given up; what nobody has is forgotten.
+void Core::settle(const std::shared_ptr<Device>& device) {
+  if (device->waiting > 0) return;
+  if (!device->is_held()) send_release(*device);
+  if (device->connections.empty()) devices_.erase(device->address);
+}
+
+// Of this process' own lease: none that is the user's can go by it, whatever has happened meanwhile.
+void Core::send_release(Device& device) {
+  if (!std::exchange(device.owes_release, false)) return;
+  Request request{pump_.bus(), "ReleaseConnection"};
+  request.add("sa{sv}", device.address.c_str(), 1, "lifetime", "s", "caller");
+  ask(std::move(request), kRelease, [](sd_bus_message*, const Error*) {});
+}
+
+void Core::connection_went(const std::string& address, std::uint64_t number) {
+  const auto its = known(address);
+  if (!its) return;
+  its->connections.remove_if([&](const Held& each) { return each.number == number; });
+  settle(its);
 }
 
 void Core::leave_to_linger(const std::string& address) {
-  if (const auto at = devices_.find(address); at != devices_.end()) at->second.leased = false;
+  if (const auto its = known(address)) its->owes_release = false;
 }
 
-void Core::release(const std::string& address, std::function<void(Result<std::uint32_t>)> done) {
-  const auto at = devices_.find(address);
-  const int others = at == devices_.end() ? 0 : at->second.connections - 1 + at->second.waiting;
-  if (others > 0) return done(static_cast<std::uint32_t>(others));
-  if (at != devices_.end()) at->second.leased = false;  // given up here
-  auto message = manager_call("ReleaseConnection");
-  if (message) sd_bus_message_append(message.get(), "sa{sv}", address.c_str(), 0);
-  ask(std::move(message), kRelease, [done](sd_bus_message* reply, const Error* error) {
+void Core::release(const std::string& address, std::uint64_t number,
+                   const std::function<void(Result<std::uint32_t>)>& done) {
+  const auto its = device(address);
+  std::uint32_t others = static_cast<std::uint32_t>(its->waiting);
+  bool persistent = false;
+  for (auto& each : its->connections) {
+    if (each.number == number) {
+      each.holds = false;
+      persistent = each.persistent;
+    } else if (each.holds && !each.persistent) {
+      ++others;
+    }
+  }
+  if (!persistent && others > 0) return done(others);
+  if (!persistent) its->owes_release = false;  // given up here
+  Request request{pump_.bus(), "ReleaseConnection"};
+  request.add("sa{sv}", address.c_str(), 1, "lifetime", "s", persistent ? "persistent" : "caller");
+  ask(std::move(request), kRelease, [done](sd_bus_message* reply, const Error* error) {
     if (error && error->category() != Category::not_connected) return done(*error);
     std::uint32_t left = 0;
     if (reply) sd_bus_message_read(reply, "u", &left);
@@ -308,18 +277,212 @@ void Core::release(const std::string& address, std::function<void(Result<std::ui
   });
 }
 
-std::shared_ptr<Connection::State> Core::read_established(sd_bus_message* reply,
-                                                          const std::shared_ptr<Handle>& handle,
-                                                          const std::string& address, bool persistent) {
-  auto state = std::make_shared<Connection::State>();
+// --- calls that connect ---
+
+Request Core::establish_call(const std::string& address, const Options& options,
+                             std::optional<std::chrono::seconds> timeout) {
+  Request to{pump_.bus(), "EstablishConnection"};
+  to.add("s", address.c_str()).open('a', "{sv}");
+  add(to, "lifetime", std::string{options.lifetime == Lifetime::persistent ? "persistent" : "caller"});
+  add(to, "timeout", timeout);
+  add(to, "attempt-timeout", options.attempt_timeout);
+  add(to, "max-attempts", options.max_attempts);
+  add(to, "adapter", options.adapter);
+  add(to, "use-services-cache", options.use_services_cache);
+  if (!options.required_uuids.empty()) add_uuids(to, options.required_uuids);
+  add(to, "pair", options.pair);
+  add(to, "trust", options.trust);
+  add(to, "maintain", std::optional<bool>{options.maintain});
+  if (options.priority) add(to, "priority", std::string{priority_word(*options.priority)});
+  add(to, "label", options.label);
+  if (!options.wait) add(to, "wait", std::optional<bool>{false});
+  to.close();
+  return to;
+}
+
+std::optional<Error> Core::refused(const std::string& address, const Options& options) const {
+  if (!parse_address(address)) return no_address(address);
+  if (options.timeout && *options.timeout < 1s)
+    return Error{Category::invalid_args, "invalid: timeout is below 1 s; every call has a deadline"};
+  if (!options.wait && !options.maintain && options.lifetime == Lifetime::caller)
+    return Error{
+        Category::invalid_args,
+        "invalid: without wait, nobody keeps the attempt going; set maintain, or a persistent lifetime"};
+  return is_deaf_;
+}
+
+void Core::establish(const std::weak_ptr<Handle>& handle, std::uint64_t number, const std::string& address,
+                     const Options& options, Done done) {
+  auto waiting = std::make_unique<Waiting>(Waiting{*this, number, canonical(address), options,
+                                                   Clock::now() + options.timeout.value_or(kUnset), handle,
+                                                   std::move(done)});
+  auto& its = *waiting;
+  ++device(its.address)->waiting;
+  waiting_.emplace(number, std::move(waiting));
+  if (const auto error = refused(address, options)) return fail_soon(its, *error);
+  send(its);
+}
+
+void Core::at(Waiting& waiting, Clock::time_point when, void (Core::*what)(Waiting&)) {
+  if (waiting.timer) pump_.forget(*waiting.timer);
+  waiting.timer = pump_.call_at(when, [this, number = waiting.number, what] {
+    const auto at = waiting_.find(number);
+    if (at == waiting_.end()) return;
+    at->second->timer.reset();
+    (this->*what)(*at->second);
+  });
+}
+
+// In a turn of its own: a program that calls again at once would never come to an end.
+void Core::fail_soon(Waiting& waiting, const Error& error) {
+  waiting.over = true;
+  if (waiting.timer) pump_.forget(*waiting.timer);
+  waiting.timer =
+      pump_.call_at(Clock::now(), [this, number = waiting.number, error] { finish(number, error); });
+}
+
+void Core::send(Waiting& waiting) {
+  if (calls_sent_ >= kCallsOnWire) {
+    unsent_.push_back(waiting.number);
+    return at(waiting, waiting.deadline, &Core::due);
+  }
+  const auto left = std::chrono::ceil<std::chrono::seconds>(waiting.deadline - Clock::now());
+  std::optional<std::chrono::seconds> timeout;
+  if (waiting.options.timeout) timeout = std::max<std::chrono::seconds>(left, 1s);
+  const auto request = establish_call(waiting.address, waiting.options, timeout);
+  const auto replied = [](sd_bus_message* reply, void* self, sd_bus_error*) {
+    auto& its = *static_cast<Waiting*>(self);
+    auto& core = its.core;
+    --core.calls_sent_;
+    const Slot slot = std::move(its.slot);  // of a call that is over
+    const auto* error = sd_bus_message_get_error(reply);
+    error ? core.failed(its, *error) : core.answered(its, reply);
+    core.send_unsent();
+    return 0;
+  };
+  int status = request.status();
+  sd_bus_slot* slot{};
+  if (status >= 0)
+    status = sd_bus_call_async(pump_.bus(), &slot, request.message(), replied, &waiting, kNever);
+  if (status < 0) return fail_soon(waiting, not_sent(status));
+  waiting.slot.reset(slot);
+  ++calls_sent_;
+  at(waiting, waiting.deadline + kMargin, &Core::due);
+  if (waiting.options.on_state) tell_state_now(waiting.address, waiting.number);
+}
+
+void Core::send_unsent() {
+  while (!unsent_.empty() && calls_sent_ < kCallsOnWire) {
+    const auto at = waiting_.find(unsent_.front());
+    unsent_.pop_front();
+    if (at != waiting_.end() && !at->second->slot && !at->second->over) send(*at->second);
+  }
+}
+
+// What runs already changes its state later: what it is now is asked for.
+void Core::tell_state_now(const std::string& address, std::uint64_t number) {
+  ask_state(address, [this, number](sd_bus_message* reply, const Error*) {
+    const auto at = waiting_.find(number);
+    if (!reply || at == waiting_.end()) return;
+    std::string state, adapter;
+    for_each_entry(reply, [&](const std::string& key, Value value) {
+      if (key == "State") state = value.text();
+      if (key == "Adapter") adapter = value.text();
+    });
+    const auto callback = at->second->options.on_state;
+    if (!state.empty()) tell(callback, state, adapter);
+  });
+}
+
+void Core::ask_state(const std::string& address, Answered answered) {
+  Request request{pump_.bus(), kDaemon, device_path(address).c_str(), "org.freedesktop.DBus.Properties",
+                  "GetAll"};
+  request.add("s", kDevice);
+  ask(std::move(request), kAnswer, std::move(answered));
+}
+
+void Core::answered(Waiting& waiting, sd_bus_message* reply) {
+  if (const char* sender = sd_bus_message_get_sender(reply)) owner_ = sender;
+  const auto its = device(waiting.address);
+  const bool persistent = waiting.options.lifetime == Lifetime::persistent;
+  if (!persistent) its->owes_release = true;
+  const auto state = read_established(reply);
+  const auto handle = waiting.handle.lock();
+  if (!state || !handle)
+    return finish(waiting.number, Error{Category::unexpected, "an answer that cannot be read"});
   state->handle = handle;
-  state->address = address;
-  state->persistent = persistent;
+  state->number = waiting.number;
+  state->address = waiting.address;
+  state->options = waiting.options;
+  its->connections.push_back({waiting.number, state, persistent, waiting.options.maintain});
+  finish(waiting.number, Connection{state});
+}
+
+// A daemon that went is waited for: it is started again, and what it had promised is asked for once more.
+void Core::failed(Waiting& waiting, const sd_bus_error& error) {
+  const auto as_error = error_of(error.name, text_of(error.message));
+  const auto now = Clock::now();
+  const bool stops = as_error.token() == "stopping";
+  if (as_error.category() != Category::daemon_not_running && !stops) return finish(waiting.number, as_error);
+  if (now >= waiting.deadline) return due(waiting);
+  // It had the call and went, or has just gone; where nobody was, that is said at once.
+  const bool had_it = stops || std::strcmp(error.name, SD_BUS_ERROR_NO_REPLY) == 0;
+  const bool restarts = !owner_.empty() || (left_at_ && now - *left_at_ < kNobody);
+  const bool was_there = had_it || restarts || waiting.gone_since != Clock::time_point{};
+  if (waiting.gone_since == Clock::time_point{}) waiting.gone_since = now;
+  if (!was_there || now - waiting.gone_since >= kNobody) return finish(waiting.number, as_error);
+  at(waiting, std::min(now + kAgain, waiting.deadline), &Core::send);
+}
+
+void Core::due(Waiting& waiting) {
+  if (waiting.slot) {
+    device(waiting.address)->owes_release = true;
+    finish(waiting.number, not_in_time(waiting.options.timeout.value_or(kUnset) + kMargin));
+  } else {
+    finish(waiting.number, Error{Category::timeout,
+                                 "timeout: bleconnd did not come back, or other calls of this "
+                                 "program were before this one; systemctl status bleconnd"});
+  }
+}
+
+void Core::finish(std::uint64_t number, Result<Connection> result) {
+  const auto at = waiting_.find(number);
+  if (at == waiting_.end()) return;
+  const auto waiting = std::move(at->second);
+  waiting_.erase(at);
+  if (waiting->timer) pump_.forget(*waiting->timer);
+  if (waiting->slot) {  // it goes on in the daemon
+    waiting->slot.reset();
+    --calls_sent_;
+  }
+  const auto its = device(waiting->address);
+  --its->waiting;
+  tell_done(waiting->done, std::move(result));
+  settle(its);
+  send_unsent();
+}
+
+// Others of this process may wait for the same device: the daemon cancels all calls of a bus name at once. So
+// it is the last one here that has it cancelled.
+void Core::cancel(std::uint64_t number, const std::string& why) {
+  const auto at = waiting_.find(number);
+  if (at == waiting_.end()) return;
+  if (at->second->slot) device(at->second->address)->owes_release = true;
+  finish(number, cancelled(why));
+}
+
+void Core::cancel_all() {
+  while (!waiting_.empty()) cancel(waiting_.begin()->first, "the client goes");
+}
+
+std::shared_ptr<Connection::State> Core::read_established(sd_bus_message* reply) {
+  auto state = std::make_shared<Connection::State>();
   const char* ours{};
   if (sd_bus_message_read(reply, "o", &ours) <= 0) return {};
   const bool whole = for_each_entry(reply, [&](const std::string& key, Value value) {
+    if (key == "state") state->connected = value.text() == "connected";
     if (key == "adapter") state->adapter = value.text();
-    if (key == "bluez-device") state->bluez_device = value.text();
+    if (key == "bluez-device" && value.text() != "/") state->bluez_device = value.text();
     if (key == "attempts") state->attempts = static_cast<std::uint32_t>(value.number());
     if (key == "elapsed-usec") state->elapsed = std::chrono::microseconds{value.number()};
     if (key == "services-from-cache") state->from_cache = value.is_true();
@@ -337,57 +500,81 @@ void Core::owner_is(const std::string& owner) {
   if (owner.empty() || owner == former) return;
   for (auto& [number, waiting] : waiting_) {
     waiting->gone_since = {};
-    if (waiting->again) {
-      pump_.forget(*waiting->again);
-      send_again_in(*waiting, 0s);
-    }
+    if (waiting->timer && !waiting->slot && !waiting->over) at(*waiting, Clock::now(), &Core::send);
   }
-  for (auto& [address, its] : devices_)
-    if (its.connections > 0 && its.leased) take_again(its);
+  const auto devices = devices_;  // what follows may change the map
+  for (auto& [address, its] : devices) {
+    if (its->is_held()) take_again(its);
+    if (its->holds_persistent()) look_again(its);
+  }
+}
+
+void Core::bus_ended() {
+  is_deaf_ = bus_lost(ECONNRESET);
+  const auto devices = devices_;
+  for (auto& [address, its] : devices) {
+    its->owes_release = false;
+    link_ended(its, "bus-lost", Of::both, true);
+  }
+  while (!waiting_.empty()) finish(waiting_.begin()->first, *is_deaf_);
 }
 
 // A link that outlived the restart is shared at once. One that did not is dialled by this: then its loss is
-// told, and what was dialled is given up, unless it is maintained.
-void Core::take_again(Device& its) {
-  auto message = establish_call(its.address, its.options, kTakeAgain, !its.options.maintain);
-  ask(std::move(message), kTakeAgain + kMargin,
-      [this, address = its.address](sd_bus_message* reply, const Error* error) {
-        const auto at = devices_.find(address);
-        if (at == devices_.end() || at->second.connections == 0) return;
-        auto& device = at->second;
-        if (device.options.maintain && !error) return;
-        const auto state = reply ? read_established(reply, nullptr, address, false) : nullptr;
-        if (state && state->shared) return link_is_up(device, state->bluez_device, state->adapter);
-        link_ended(device, "daemon-restarted");
-        if (!state) return;
-        device.leased = false;
-        auto release = manager_call("ReleaseConnection");
-        if (release) sd_bus_message_append(release.get(), "sa{sv}", address.c_str(), 0);
-        ask(std::move(release), kRelease, [](sd_bus_message*, const Error*) {});
+// told, and what was dialled is given up, unless it is maintained. A daemon that goes again meanwhile is
+// asked when it is back.
+void Core::take_again(const std::shared_ptr<Device>& device) {
+  Options options;
+  for (const auto& state : states_of(*device))
+    if (state->options.lifetime == Lifetime::caller && (state->options.maintain || !options.maintain))
+      options = state->options;
+  options.wait = !options.maintain;
+  options.required_uuids.clear();  // of its former answer
+  ask(establish_call(device->address, options,
+                     options.wait ? std::optional<std::chrono::seconds>{kTakeAgain} : std::nullopt),
+      kTakeAgain + kMargin,
+      [this, device, maintain = options.maintain](sd_bus_message* reply, const Error* error) {
+        const bool gone =
+            error && (error->category() == Category::daemon_not_running || error->token() == "stopping");
+        if (gone) return;
+        const auto now = reply ? read_established(reply) : nullptr;
+        if (now) path_is(*device, now->bluez_device, now->adapter);
+        const bool goes_on = now && now->connected && (maintain || now->shared);
+        if (!goes_on) link_ended(device, "daemon-restarted", Of::caller, !now);
       });
 }
 
-int Core::on_device_signal(Device& its, sd_bus_message* signal) {
-  // Any user may send us a signal past the rule's sender: only the daemon's own name counts.
-  const char* sender = sd_bus_message_get_sender(signal);
-  if (!sender || owner_ != sender) return 0;
+// The user's lease needs no call; only whether its link outlived the restart is not known.
+void Core::look_again(const std::shared_ptr<Device>& device) {
+  ask_state(device->address, [this, device](sd_bus_message* reply, const Error* error) {
+    if (error && error->category() == Category::daemon_not_running) return;
+    std::string state;
+    if (reply)
+      for_each_entry(reply, [&](const std::string& key, Value value) {
+        if (key == "State") state = value.text();
+      });
+    if (state != "connected") link_ended(device, "daemon-restarted", Of::persistent);
+  });
+}
+
+void Core::on_device_signal(const std::shared_ptr<Device>& device, sd_bus_message* signal) {
   if (sd_bus_message_is_signal(signal, kDevice, "Disconnected") > 0) {
     const char* reason{};
-    if (sd_bus_message_read(signal, "s", &reason) > 0) link_ended(its, reason);
+    if (sd_bus_message_read(signal, "s", &reason) > 0) link_ended(device, reason);
+  } else if (sd_bus_message_is_signal(signal, kDevice, "ServicesChanged") > 0) {
+    for (const auto& state : states_of(*device)) state->call(&Connection::State::on_services_changed);
   } else if (sd_bus_message_is_signal(signal, kDevice, "AttemptFailed") > 0) {
     std::uint32_t attempt{}, most{};
     const char *name{}, *detail{}, *message{};
     std::uint64_t retry_in{};
     if (sd_bus_message_read(signal, "uussst", &attempt, &most, &name, &detail, &message, &retry_in) > 0)
-      attempt_failed(its, {attempt, most, error_of(name, message),
-                           std::chrono::microseconds{static_cast<std::int64_t>(retry_in)}});
+      attempt_failed(device->address, {attempt, most, error_of(name, message),
+                                       std::chrono::microseconds{static_cast<std::int64_t>(retry_in)}});
   } else if (sd_bus_message_is_signal(signal, "org.freedesktop.DBus.Properties", "PropertiesChanged") > 0) {
-    read_properties(its, signal);
+    read_properties(device, signal);
   }
-  return 0;
 }
 
-void Core::read_properties(Device& its, sd_bus_message* signal) {
+void Core::read_properties(const std::shared_ptr<Device>& device, sd_bus_message* signal) {
   const char* interface {};
   if (sd_bus_message_read(signal, "s", &interface) <= 0 || std::strcmp(interface, kDevice) != 0) return;
   std::string state, path, adapter;
@@ -398,68 +585,86 @@ void Core::read_properties(Device& its, sd_bus_message* signal) {
     if (key == "Adapter") adapter = value.text();
     if (key == "ServicesVerified") verified = value.is_true();
   });
-  if (state == "connected") link_is_up(its, path, adapter);
-  if (!state.empty()) state_changed(its, state, adapter);
-  if (!verified) return;
-  for (auto& weak : its.states)
-    if (const auto each = weak.lock()) {
+  path_is(*device, path, adapter);
+  if (verified)
+    for (const auto& each : states_of(*device)) {
       const std::lock_guard locked{each->mutex};
       each->verified = *verified;
     }
+  if (state == "connected") link_is_up(device);
+  if (!state.empty()) state_changed(device->address, state, adapter);
 }
 
-void Core::link_ended(Device& its, const std::string& reason) {
-  if (!its.options.maintain && its.options.lifetime == Lifetime::caller) its.leased = false;
-  const auto states = its.states;  // callbacks may change the list
-  for (auto& weak : states) {
-    const auto state = weak.lock();
-    if (!state) continue;
-    std::function<void(const std::string&)> callback;
+void Core::link_ended(const std::shared_ptr<Device>& device, const std::string& reason, Of of,
+                      bool for_good) {
+  for (auto& each : device->connections) {
+    const bool meant = of == Of::both || each.persistent == (of == Of::persistent);
+    if (meant && (for_good || (!each.persistent && !each.maintained))) each.holds = false;
+  }
+  for (const auto& state : states_of(*device)) {
+    const bool persistent = state->options.lifetime == Lifetime::persistent;
+    if (of != Of::both && persistent != (of == Of::persistent)) continue;
     {
       const std::lock_guard locked{state->mutex};
       if (!std::exchange(state->connected, false)) continue;
       state->reason = reason;
-      callback = state->on_disconnected;
-      state->calling = true;
     }
     state->changed.notify_all();
-    state->call(callback, reason);
+    state->call(&Connection::State::on_disconnected, reason);
   }
+  settle(device);
 }
 
-void Core::link_is_up(Device& its, const std::string& bluez_device, const std::string& adapter) {
-  const auto states = its.states;
-  for (auto& weak : states) {
-    const auto state = weak.lock();
-    if (!state) continue;
-    std::function<void()> callback;
+void Core::link_is_up(const std::shared_ptr<Device>& device) {
+  for (const auto& state : states_of(*device)) {
+    if (!state->outlasts_its_link()) continue;  // it ended with its link
     {
       const std::lock_guard locked{state->mutex};
-      if (!bluez_device.empty() && bluez_device != "/") state->bluez_device = bluez_device;
-      if (!adapter.empty()) state->adapter = adapter;
-      if (!its.leased) continue;  // it ended with its link; another program has made a new one
       if (std::exchange(state->connected, true)) continue;
-      callback = state->on_connected;
-      state->calling = true;
     }
-    state->call(callback);
+    state->call(&Connection::State::on_connected);
   }
 }
 
-void Core::state_changed(const Device& its, const std::string& state, const std::string& adapter) {
-  std::vector<std::function<void(const std::string&, const std::string&)>> callbacks;
-  for (auto& [number, waiting] : waiting_)
-    if (waiting->address == its.address && waiting->options.on_state)
-      callbacks.push_back(waiting->options.on_state);
-  for (auto& callback : callbacks) callback(state, adapter);
+void Core::path_is(const Device& device, const std::string& bluez_device, const std::string& adapter) {
+  for (const auto& state : states_of(device)) {
+    const std::lock_guard locked{state->mutex};
+    if (!bluez_device.empty() && bluez_device != "/") state->bluez_device = bluez_device;
+    if (!adapter.empty()) state->adapter = adapter;
+  }
 }
 
-void Core::attempt_failed(const Device& its, const AttemptFailed& failed) {
-  std::vector<std::function<void(const AttemptFailed&)>> callbacks;
+// Callbacks may end others of them: each is looked for again before its turn.
+std::vector<std::uint64_t> Core::waiting_for(const std::string& address) const {
+  std::vector<std::uint64_t> numbers;
   for (auto& [number, waiting] : waiting_)
-    if (waiting->address == its.address && waiting->options.on_attempt_failed)
-      callbacks.push_back(waiting->options.on_attempt_failed);
-  for (auto& callback : callbacks) callback(failed);
+    if (waiting->address == address) numbers.push_back(number);
+  return numbers;
+}
+
+std::vector<std::shared_ptr<Connection::State>> Core::states_of(const Device& device) const {
+  std::vector<std::shared_ptr<Connection::State>> states;
+  for (auto& each : device.connections)
+    if (auto state = each.state.lock()) states.push_back(std::move(state));
+  return states;
+}
+
+void Core::state_changed(const std::string& address, const std::string& state, const std::string& adapter) {
+  for (const auto number : waiting_for(address)) {
+    const auto at = waiting_.find(number);
+    if (at == waiting_.end()) continue;
+    const auto callback = at->second->options.on_state;
+    tell(callback, state, adapter);
+  }
+}
+
+void Core::attempt_failed(const std::string& address, const AttemptFailed& failed) {
+  for (const auto number : waiting_for(address)) {
+    const auto at = waiting_.find(number);
+    if (at == waiting_.end()) continue;
+    const auto callback = at->second->options.on_attempt_failed;
+    tell(callback, failed);
+  }
 }
 
 }  // namespace bleconn

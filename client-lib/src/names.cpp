@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cctype>
+#include <cstring>
 
 namespace bleconn {
 namespace {
@@ -68,13 +69,29 @@ MessageParts parts_of(std::string_view message) noexcept {
   const auto colon = message.find(": ");
   if (colon != std::string_view::npos && is_token(message.substr(0, colon)))
     parts.token = message.substr(0, colon);
+  if (parts.token.empty()) return parts;
   if (const auto semicolon = message.rfind("; "); semicolon != std::string_view::npos)
     parts.advice = message.substr(semicolon + 2);
   return parts;
 }
 
+Error bus_lost(int status) {
+  return {Category::daemon_not_running, std::string{"the connection to the bus has ended ("} +
+                                            std::strerror(status < 0 ? -status : status) +
+                                            "); is dbus running?"};
+}
+
 Error error_of(std::string_view error_name, std::string_view message) {
   const auto category = category_of(error_name);
+  if (category == Category::access_denied && parts_of(message).token.empty()) {
+    // dbus-daemon's and dbus-broker's words of their policy; else sd-bus' of a member that is root's.
+    const bool by_policy = message.find("Rejected send message") != std::string_view::npos ||
+                           message.find("Sender is not authorized") != std::string_view::npos;
+    return {category, by_policy
+                          ? std::string{"denied: bleconnd is for root and group bluetooth; ask with sudo, or "
+                                        "join the group (adduser USER bluetooth) and log in again"}
+                          : "denied: " + std::string{message} + " only root may; ask with sudo"};
+  }
   if (category == Category::daemon_not_running)
     return {category, "bleconnd is not running (" + std::string{message} + "); systemctl start bleconnd"};
   if (category == Category::unexpected)
@@ -94,11 +111,38 @@ std::string canonical(std::string_view address) {
   return text;
 }
 
+std::optional<std::string> parse_address(std::string_view text) {
+  constexpr std::size_t kLength = 17;  // six pairs and five colons
+  if (text.size() != kLength) return {};
+  for (std::size_t i = 0; i < kLength; ++i) {
+    const bool fits = i % 3 == 2 ? text[i] == ':' : std::isxdigit(static_cast<unsigned char>(text[i])) != 0;
+    if (!fits) return {};
+  }
+  return canonical(text);
+}
+
+Error no_address(std::string_view text) {
+  std::string shown;
+  for (const char c : text.substr(0, 64)) shown += c >= ' ' && c < 0x7f ? c : '?';
+  return {Category::invalid_args,
+          "invalid: '" + shown +
+              "' is no Bluetooth address; six hex pairs with colons, such as AA:BB:CC:DD:EE:FF"};
+}
+
 std::string device_path(std::string_view address) {
-  auto path = std::string{kRoot} + "/dev_" + canonical(address);
+  auto path = std::string{kRoot} + "/dev_" + std::string{address};
   for (char& c : path)
     if (c == ':') c = '_';
   return path;
+}
+
+std::optional<std::string> address_in(std::string_view path) {
+  constexpr std::string_view kBefore = "/org/bleconnd/dev_";
+  if (path.substr(0, kBefore.size()) != kBefore) return {};
+  std::string text{path.substr(kBefore.size())};
+  for (char& c : text)
+    if (c == '_') c = ':';
+  return parse_address(text);
 }
 
 std::string full_uuid(std::string_view uuid) {

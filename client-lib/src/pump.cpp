@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 
@@ -19,6 +20,14 @@ namespace bleconn {
 namespace {
 
 constexpr int kMessagesAStep = 64;  // then the caller's loop has its turn
+constexpr auto kFlush = std::chrono::seconds{1};
+
+Error no_bus(const std::string& host, int status) {
+  const std::string why = std::strerror(-status);
+  if (host.empty()) return {Category::daemon_not_running, "no system bus (" + why + "); is dbus running?"};
+  return {Category::daemon_not_running,
+          "no system bus of " + host + " (" + why + "); does ssh " + host + " work without a question?"};
+}
 
 void watch(int epoll, int fd, std::uint32_t events) {
   epoll_event event{};
@@ -34,17 +43,22 @@ std::uint64_t microseconds_of(Clock::time_point when) {
 
 }  // namespace
 
-Pump::Pump(const std::string& host) {
-  const int opened =
-      host.empty() ? sd_bus_open_system(&bus_) : sd_bus_open_system_remote(&bus_, host.c_str());
-  if (opened < 0)
-    throw Error{Category::daemon_not_running,
-                host.empty() ? "no system bus (" + std::string{std::strerror(-opened)} + "); is dbus running?"
-                             : "no system bus of " + host + " (" + std::strerror(-opened) + "); does ssh " +
-                                   host + " work without a question?"};
+Pump::Pump(const std::string& host) : process_{getpid()}, loop_thread_{std::this_thread::get_id()} {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   posted_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   clock_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  if (epoll_ < 0 || posted_ < 0 || clock_ < 0) {
+    const int why = errno;
+    close_files();
+    throw Error{Category::limits_exceeded,
+                std::string{"limits: no file descriptor is left ("} + std::strerror(why) + "); ulimit -n"};
+  }
+  const int opened =
+      host.empty() ? sd_bus_open_system(&bus_) : sd_bus_open_system_remote(&bus_, host.c_str());
+  if (opened < 0) {
+    close_files();
+    throw no_bus(host, opened);
+  }
   watch(epoll_, posted_, EPOLLIN);
   watch(epoll_, clock_, EPOLLIN);
   prepare();
@@ -52,13 +66,18 @@ Pump::Pump(const std::string& host) {
 
 Pump::~Pump() {
   if (source_) sd_event_source_disable_unref(source_);
-  if (bus_) {
-    sd_bus_flush(bus_);
-    sd_bus_close(bus_);
-    sd_bus_unref(bus_);
-  }
+  sd_bus_close(bus_);
+  sd_bus_unref(bus_);
+  close_files();
+}
+
+void Pump::close_files() {
   for (const int fd : {epoll_, posted_, clock_})
     if (fd >= 0) close(fd);
+}
+
+bool Pump::is_forked() const {
+  return getpid() != process_;
 }
 
 void Pump::prepare() {
@@ -125,22 +144,33 @@ void Pump::run_due() {
 
 void Pump::step() {
   const auto kept = owner_.lock();  // goes last: a callback can drop all that is left of the library
+  const std::lock_guard one{stepping_};
   inside_ = std::this_thread::get_id();
   run_posted();
   for (int messages = 0; messages < kMessagesAStep; ++messages)
     if (sd_bus_process(bus_, nullptr) <= 0) break;
   run_due();
+  if (flushes_) flush();
   prepare();
   inside_ = std::thread::id{};
 }
 
+void Pump::dispatch() {
+  if (is_inside()) return;
+  loop_thread_ = std::this_thread::get_id();
+  step();
+}
+
 int Pump::on_ready(sd_event_source*, int, std::uint32_t, void* self) {
-  static_cast<Pump*>(self)->step();
+  static_cast<Pump*>(self)->dispatch();
   return 0;
 }
 
 void Pump::run_on(sd_event* loop) {
-  sd_event_add_io(loop, &source_, epoll_, EPOLLIN, on_ready, this);
+  const int added = sd_event_add_io(loop, &source_, epoll_, EPOLLIN, on_ready, this);
+  if (added < 0)
+    throw Error{Category::invalid_args,
+                std::string{"invalid: this event loop takes no source ("} + std::strerror(-added) + ")"};
 }
 
 void Pump::run_on_thread(std::shared_ptr<void> kept) {
@@ -159,37 +189,61 @@ void Pump::run_on_thread(std::shared_ptr<void> kept) {
         const std::lock_guard again{mutex_};
         ends = stopping_ && works_.empty();
       }
-      sd_bus_flush(bus_);
+      flush();
     }};
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-bool Pump::is_inside() const {
-  return inside_ == std::this_thread::get_id();
-}
-
-void Pump::run_until(const std::function<bool()>& done) {
+void Pump::run_until(const std::function<bool()>& done, std::optional<Clock::time_point> until) {
   while (!done()) {
+    int left = -1;
+    if (until) {
+      left = static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(*until - Clock::now()).count());
+      if (left <= 0) return;
+    }
     pollfd ready{epoll_, POLLIN, 0};
-    poll(&ready, 1, -1);
-    step();
+    poll(&ready, 1, left);
+    dispatch();
   }
 }
 
-void Pump::stop() {
-  if (!has_thread_) return;
-  std::thread thread;
-  {
-    const std::lock_guard locked{mutex_};
-    stopping_ = true;
-    thread.swap(thread_);
+// sd_bus_flush() would wait for a bus that does not read, for ever.
+void Pump::flush() {
+  const auto end = Clock::now() + kFlush;
+  std::uint64_t queued = 0;
+  while (sd_bus_get_n_queued_write(bus_, &queued) >= 0 && queued > 0 && Clock::now() < end) {
+    const int done = sd_bus_process(bus_, nullptr);
+    if (done < 0) return;
+    if (done > 0) continue;
+    pollfd ready{sd_bus_get_fd(bus_), static_cast<short>(sd_bus_get_events(bus_)), 0};
+    constexpr int kLookMs = 100;
+    poll(&ready, 1, kLookMs);
   }
-  post([] {});
-  if (thread.get_id() == std::this_thread::get_id())
-    thread.detach();
-  else
-    thread.join();
+}
+
+void Pump::end(const Work& work) {
+  if (has_thread_) {
+    std::thread thread;
+    {
+      const std::lock_guard locked{mutex_};
+      works_.push_back(work);
+      stopping_ = true;
+      thread.swap(thread_);
+    }
+    post([] {});
+    if (thread.get_id() == std::this_thread::get_id())
+      thread.detach();
+    else
+      thread.join();
+  } else if (is_inside()) {  // sd-bus does not recurse: this step sends
+    work();
+    flushes_ = true;
+  } else {  // nobody else dispatches any more
+    post(work);
+    flushes_ = true;
+    dispatch();
+  }
 }
 
 }  // namespace bleconn

@@ -85,6 +85,8 @@ constexpr std::array<CauseRow, kCauses> kRows{{
      "allow more by the option timeout"},
     {Cause::cancelled, Counter::hopeless, Category::cancelled, "cancelled",
      "the connection was given up before it was there", "ask again if it is still wanted"},
+    {Cause::stopping, Counter::hopeless, Category::cancelled, "stopping", "bleconnd ends",
+     "ask again when it is back"},
     {Cause::busy, Counter::hopeless, Category::busy, "busy", "this contradicts what runs for other callers",
      "ask for the same adapter, pair and trust as they do, or wait until they are done"},
     {Cause::not_ready, Counter::hopeless, Category::not_ready, "stack-down",

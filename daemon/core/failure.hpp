@@ -45,6 +45,7 @@ enum class Cause : std::uint8_t {
   // answers of our own
   timeout,  // the caller's deadline; for one call to BlueZ the procedure says what it means
   cancelled,
+  stopping,       // the daemon ends: the same call is good at the next one
   busy,           // contradicts what runs for others
   not_ready,      // no bluetoothd or powered adapter for too long
   not_connected,  // the caller holds nothing, or there is no link

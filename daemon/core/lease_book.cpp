@@ -59,8 +59,8 @@ bool LeaseBook::release(const Caller& caller, std::optional<Lifetime> only) {
   if (only != Lifetime::persistent && end(caller.name)) return true;
   if (only == Lifetime::caller) return false;
   const auto may = [&](const Lease& lease) { return lease.holder.uid == caller.uid || caller.uid == 0; };
-  auto given_up = std::ranges::find_if(
-      leases_, [&](auto& lease) { return lease.lingers_to && may(lease) && !only; });
+  auto given_up =
+      std::ranges::find_if(leases_, [&](auto& lease) { return lease.lingers_to && may(lease) && !only; });
   if (given_up == leases_.end()) given_up = std::ranges::find_if(leases_, persistent_of(caller.uid));
   if (given_up == leases_.end())
     given_up = std::ranges::find_if(leases_, [&](auto& lease) { return lease.persistent() && may(lease); });

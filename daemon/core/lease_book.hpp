@@ -51,8 +51,8 @@ class LeaseBook {
   // Ends the user's persistent lease.
   bool end_persistent(std::uint32_t uid);
   // Gives up the caller's lease, else one that lingers and belongs to its uid, else its uid's persistent one
-  // (uid 0: anybody's). False if there is none. With `only` a lease of that kind alone: the caller's own, or a
-  // persistent one.
+  // (uid 0: anybody's). False if there is none. With `only` a lease of that kind alone: the caller's own, or
+  // a persistent one.
   bool release(const Caller& caller, std::optional<Lifetime> only = {});
   // The caller left the bus: its lease lingers to `until`, or ends at once if that is not after `now`. True
   // if it held one.

@@ -48,7 +48,7 @@ Task<Unit> Connections::keep(std::shared_ptr<DeviceSession> session) {
 
 Task<Answer<Established>> Connections::establish(Caller caller, DeviceAddress address,
                                                  EstablishOptions options) {
-  if (shutting_down_) return answer<Established>(refuse({Cause::cancelled, "bleconnd is stopping"}));
+  if (shutting_down_) return answer<Established>(refuse({Cause::stopping, {}}));
   if (caller.uid == Caller::kUnknown)
     return answer<Established>(refuse({Cause::cancelled, "the caller has left the bus"}));
   const auto* known = find(address);
@@ -84,7 +84,7 @@ Task<Unit> Connections::wait_unheard(std::shared_ptr<DeviceSession> session,
 }
 
 Task<Answer<std::uint32_t>> Connections::release(Caller caller, DeviceAddress address,
-                                                  std::optional<Lifetime> only) {
+                                                 std::optional<Lifetime> only) {
   auto found = sessions_.find(address);
   if (found == sessions_.end()) return answer<std::uint32_t>(refuse({Cause::not_connected, {}}));
   auto released = found->second->release(caller, only);

@@ -37,7 +37,8 @@ class Connections {
   // The lease is taken before this returns; the task waits for the answer.
   Task<Answer<Established>> establish(Caller caller, DeviceAddress address, EstablishOptions options);
   // What these end has ended before they return, too; the task waits until it is down.
-  Task<Answer<std::uint32_t>> release(Caller caller, DeviceAddress address, std::optional<Lifetime> only = {});
+  Task<Answer<std::uint32_t>> release(Caller caller, DeviceAddress address,
+                                      std::optional<Lifetime> only = {});
   Task<Answer<Unit>> disconnect(DeviceAddress address);
   // Ends the links of this device that BlueZ has and nobody leases here, whoever made them;
   // `only_other_adapters`: but not on the adapter that it is used on, or would be.

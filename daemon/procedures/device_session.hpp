@@ -168,7 +168,8 @@ class DeviceSession : private Progress {
   bool can_serve(Waiting& waiting);
   void refuse_call(Waiting& waiting, Refusal refusal);
   void served(Waiting& waiting);
-  bool cancel_calls(const std::string& name, bool only_persistent = false);  // "": everybody's
+  bool cancel_calls(const std::string& name, bool only_persistent = false,
+                    Cause why = Cause::cancelled);  // "": everybody's
   void wake_callers();
 
   Radio& radio_;

@@ -237,12 +237,12 @@ Refusal DeviceSession::overdue(const Waiting& waiting) const {
 
 // --- release, disconnect, departure ---
 
-bool DeviceSession::cancel_calls(const std::string& name, bool only_persistent) {
+bool DeviceSession::cancel_calls(const std::string& name, bool only_persistent, Cause why) {
   bool any = false;
   for (auto* waiting : waiting_) {
     if (waiting->over() || (!name.empty() && waiting->caller.name != name)) continue;
     if (only_persistent && waiting->options.lifetime != Lifetime::persistent) continue;
-    refuse_call(*waiting, refuse({Cause::cancelled, {}}));
+    refuse_call(*waiting, refuse({why, {}}));
     waiting->wake.notify();
     any = true;
   }
@@ -317,7 +317,7 @@ void DeviceSession::caller_left(const std::string& name, Duration linger) {
 
 void DeviceSession::shut_down() {
   shutting_down_ = true;
-  cancel_calls({});
+  cancel_calls({}, false, Cause::stopping);
   reconsider();
 }
 

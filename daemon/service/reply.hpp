@@ -29,7 +29,7 @@ class Reply {
   Reply(Reply&& other) noexcept : result_{std::exchange(other.result_, std::nullopt)} {}
   Reply& operator=(Reply&&) = delete;
   ~Reply() {
-    if (result_) refuse_with(refuse({Cause::cancelled, "bleconnd is stopping"}));
+    if (result_) refuse_with(refuse({Cause::stopping, {}}));
   }
 
   void answer(const Results&... results) {

@@ -1,5 +1,4 @@
-// libbleconn against the real daemon. The scripted BlueZ runs on the test's loop, the library on its own
-// thread, so blocking forms are called from threads of the test.
+// libbleconn against the real daemon: what it promises.
 #include <poll.h>
 #include <systemd/sd-event.h>
 
@@ -7,63 +6,10 @@
 #include <future>
 #include <thread>
 
-#include "bleconn/bleconn.hpp"
-#include "daemon_sharing_fixture.hpp"
-#include "device.hpp"
+#include "client_lib_fixture.hpp"
 
 namespace bleconnd::integration {
 namespace {
-
-using namespace std::chrono_literals;
-
-class ClientLib : public SharingFixture {
- protected:
-  void SetUp() override {
-    setenv("DBUS_SYSTEM_BUS_ADDRESS", world.bus.address().c_str(), 1);
-    ASSERT_NO_FATAL_FAILURE(start(linger(0)));
-    ASSERT_NO_THROW(program.emplace());
-  }
-  void TearDown() override {
-    program.reset();
-    SharingFixture::TearDown();
-  }
-
-  template <class T>
-  bool comes(const std::future<T>& future) {
-    return looked_until([&] { return future.wait_for(0s) == std::future_status::ready; });
-  }
-  // What a blocking call returns or throws, while the test's loop goes on.
-  template <class F>
-  auto in_thread(F call) {
-    auto future = std::async(std::launch::async, std::move(call));
-    EXPECT_TRUE(comes(future));
-    return future.get();
-  }
-  bleconn::Connection connected(const bleconn::Options& options = {}) {
-    return in_thread([&] { return program->establish(kLamp, options); });
-  }
-  static bleconn::Options quick() {
-    bleconn::Options options;
-    options.attempt_timeout = 1s;
-    options.max_attempts = 2;
-    return options;
-  }
-  std::optional<bleconn::Error> error_of(const bleconn::Options& options) {
-    return in_thread([&]() -> std::optional<bleconn::Error> {
-      try {
-        program->establish(kLamp, options);
-      } catch (const bleconn::Error& error) {
-        return error;
-      }
-      return std::nullopt;
-    });
-  }
-  bool link_ends() {
-    return world.until([&] { return !lamp.connected(); });
-  }
-
-  std::optional<bleconn::Client> program;
-};
 
 TEST_F(ClientLib, connects_and_lists_services) {
   auto link = connected();
@@ -139,7 +85,7 @@ TEST_F(ClientLib, refuses_what_the_daemon_refuses) {
   EXPECT_EQ(of("lamp", {}), bleconn::Category::invalid_args);
   EXPECT_EQ(of("00:00:00:00:00:00", {}), bleconn::Category::invalid_args);
   bleconn::Options options;
-  options.max_attempts = 0;
+  options.max_attempts = 0u;
   EXPECT_EQ(of(kLamp, options), bleconn::Category::invalid_args);
   options = {};
   options.timeout = 0s;
@@ -207,6 +153,34 @@ TEST_F(ClientLib, a_call_goes_on_over_a_restart_of_the_daemon) {
   lamp.advertise(true);
   ASSERT_TRUE(comes(link));
   EXPECT_TRUE(link.get().is_connected());
+}
+
+TEST_F(ClientLib, a_call_goes_on_over_an_orderly_restart) {
+  lamp.advertise(false);
+  auto link = program->establish_future(kLamp);
+  ASSERT_TRUE(state_of(kLamp, "discovering"));
+  end_daemon(SIGTERM);
+  ASSERT_NO_FATAL_FAILURE(start_again(linger(0)));
+  lamp.advertise(true);
+  ASSERT_TRUE(comes(link));
+  EXPECT_TRUE(link.get().is_connected());
+}
+
+TEST_F(ClientLib, its_lease_goes_on_over_two_restarts_in_a_row) {
+  auto link = connected();
+  std::atomic<bool> lost = false;
+  link.on_disconnected([&](const std::string&) { lost = true; });
+  end_daemon();
+  ASSERT_TRUE(world.start_daemon(daemon_program(), linger(0)));
+  world.daemon->end(SIGKILL);
+  ASSERT_NO_FATAL_FAILURE(start_again(linger(0)));
+  EXPECT_TRUE(state_of(kLamp, "connected"));
+  EXPECT_TRUE(world.until([&] { return leases().size() == 1; }));
+  EXPECT_EQ(in_thread([&] { return link.services().from_cache(); }), false);
+  EXPECT_TRUE(link.is_connected());
+  EXPECT_FALSE(lost);
+  EXPECT_EQ(in_thread([&] { return link.release(); }), 0u);
+  EXPECT_FALSE(lamp.connected());
 }
 
 TEST_F(ClientLib, its_lease_goes_on_over_a_restart_of_the_daemon) {

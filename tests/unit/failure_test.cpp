@@ -51,6 +51,7 @@ const std::map<Cause, Documented> kDocumented{
     {Cause::adapter_busy, {Counter::none, Category::timeout, "adapter-busy"}},
     {Cause::timeout, {Counter::timeouts, Category::timeout, "timeout"}},
     {Cause::cancelled, {Counter::hopeless, Category::cancelled, "cancelled"}},
+    {Cause::stopping, {Counter::hopeless, Category::cancelled, "stopping"}},
     {Cause::busy, {Counter::hopeless, Category::busy, "busy"}},
     {Cause::not_ready, {Counter::hopeless, Category::not_ready, "stack-down"}},
     {Cause::not_connected, {Counter::hopeless, Category::not_connected, "invalid"}},
