@@ -25,7 +25,7 @@ class ClientLeases : public ClientLib {
   }
   bool users_lease_is_there() {
     const auto held = leases();
-    return std::find(held.begin(), held.end(), lease("")) != held.end();
+    return std::find(held.begin(), held.end(), lease("persistent")) != held.end();
   }
   bool is_lost(const bleconn::Connection& link) {
     return looked_until([&] { return !link.is_connected(); });

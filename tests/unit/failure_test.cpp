@@ -65,8 +65,8 @@ const std::set<std::string_view> kTokens{
     "removed",      "link-lost",      "services-incomplete",
     "stack-down",   "auth-failed",    "not-supported",
     "denied",       "in-progress",    "bluez-error",
-    "timeout",      "cancelled",      "busy",
-    "invalid",
+    "timeout",      "cancelled",      "stopping",
+    "busy",         "invalid",
 };
 
 TEST(Causes, EachHasItsRowAsDocumented) {
