@@ -47,6 +47,18 @@ TEST_F(Example, adapters) {
   EXPECT_TRUE(everything_is_given_up());
 }
 
+TEST_F(Example, adapters_of_a_device_that_moves) {
+  auto& hci1 = bluez.add_adapter();
+  lamp.rssi_at[&hci1] = std::nullopt;
+  const auto first = output_of({"adapters", kLamp});
+  EXPECT_THAT(first, HasSubstr("round 3: hci0, " + kBluezPath));
+  lamp.rssi_at[&hci0] = std::nullopt;
+  lamp.rssi_at[&hci1] = int16_t{-50};
+  bluez.fail_next("Connect", "org.bluez.Error.Failed", "le-connection-abort-by-local");
+  EXPECT_THAT(output_of({"adapters", kLamp}), HasSubstr("hci1, /org/bluez/hci1/dev_"));
+  EXPECT_TRUE(everything_is_given_up());
+}
+
 TEST_F(Example, categories) {
   EXPECT_THAT(output_of({"categories", kLamp}), HasSubstr("connected on hci0"));
   bluez.fail_next("Connect", "org.bluez.Error.NotSupported", "Not Supported");

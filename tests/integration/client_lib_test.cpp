@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "client_lib_fixture.hpp"
+#include "daemon_cache_fixture.hpp"
 
 namespace bleconnd::integration {
 namespace {
@@ -101,6 +102,18 @@ TEST_F(ClientLib, is_told_of_the_end_of_the_link) {
   ASSERT_TRUE(comes(reason));
   EXPECT_EQ(reason.get(), "link-lost");
   EXPECT_FALSE(link.is_connected());
+}
+
+TEST_F(ClientLib, is_told_that_services_changed) {
+  auto link = connected();
+  std::promise<void> told;
+  link.on_services_changed([&] { told.set_value(); });
+  lamp.change_services(other_services());
+  auto is_told = told.get_future();
+  ASSERT_TRUE(comes(is_told));
+  const auto services = in_thread([&] { return link.services(); });
+  EXPECT_NE(services.service(kNewUuid), nullptr);
+  EXPECT_EQ(services.service(kOldUuid), nullptr);
 }
 
 TEST_F(ClientLib, what_a_callback_refers_to_may_go_with_its_connection) {
@@ -207,20 +220,29 @@ TEST_F(ClientLib, a_link_that_a_restart_did_not_outlive_is_told) {
   EXPECT_FALSE(lamp.connected());
 }
 
+// Four threads and three devices, one of them maintained by a Connection that lives over all of it.
 TEST_F(ClientLib, no_call_is_lost_over_many_restarts) {
   const int restarts = std::getenv("BLECONND_LONG") ? 100 : 10;
+  const std::vector<std::string> others = {"C0:FF:EE:00:00:01", "C0:FF:EE:00:00:02"};
+  for (auto& address : others) another_lamp(address);
+  bleconn::Options maintained;
+  maintained.maintain = true;
+  auto kept = connected(maintained);
   std::atomic<bool> ends = false;
   std::atomic<int> links = 0, failures = 0;
-  auto worker = std::async(std::launch::async, [&] {
-    while (!ends) {
-      try {
-        auto link = program->establish(kLamp);
-        ++links;
-      } catch (const bleconn::Error&) {
-        ++failures;
+  std::vector<std::future<void>> workers;
+  for (int worker = 0; worker < 4; ++worker)
+    workers.push_back(std::async(std::launch::async, [&, address = others[worker % 2]] {
+      while (!ends) {
+        try {
+          auto link = program->establish(address);
+          ++links;
+        } catch (const bleconn::Error& error) {
+          ADD_FAILURE() << error.what();
+          ++failures;
+        }
       }
-    }
-  });
+    }));
   for (int count = 0; count < restarts; ++count) {
     const int before = links;
     ASSERT_TRUE(looked_until([&] { return links > before; })) << count;
@@ -228,9 +250,12 @@ TEST_F(ClientLib, no_call_is_lost_over_many_restarts) {
     ASSERT_NO_FATAL_FAILURE(start(linger(0)));
   }
   ends = true;
-  ASSERT_TRUE(comes(worker));
+  for (auto& worker : workers) ASSERT_TRUE(comes(worker));
   EXPECT_EQ(failures, 0);
-  EXPECT_TRUE(link_ends());
+  EXPECT_TRUE(looked_until([&] { return kept.is_connected(); }));
+  EXPECT_TRUE(lamp.connected());
+  EXPECT_EQ(in_thread([&] { return kept.release(); }), 0u);
+  EXPECT_TRUE(world.until([&] { return value_of(client.manager("ListConnections")).empty(); }));
 }
 
 // valgrind slows it down, and finds what leaks or is used after its end.
