@@ -211,6 +211,8 @@ TEST_F(DaemonCalls, manager_properties_and_lists_follow_the_link) {
                                                                  "ListConnections",
                                                                  "force",
                                                                  "only-other-adapters",
+                                                                 "GetStatistics",
+                                                                 "ResetStatistics",
                                                                  "timeout",
                                                                  "attempt-timeout",
                                                                  "max-attempts",

@@ -386,10 +386,10 @@ TEST_P(InPhase, TheDaemonIsStopped) {
   EXPECT_EQ(stage.daemon().connections.sessions().size(), 0U);
   EXPECT_EQ(stage.bluetoothd.links(Program::ours), connected ? 1U : 0U) << "leased links stay up";
   if (!connected) {
-    EXPECT_EQ(stage.call->text(), "Cancelled cancelled");
+    EXPECT_EQ(stage.call->text(), "Cancelled stopping");
   }
   EXPECT_EQ(stage.daemon().bluez.watches() + stage.daemon().bluez.ears() + stage.daemon().bluez.calls(), 0U);
-  EXPECT_EQ(stage.connect(kBob, kLamp), "Cancelled cancelled") << "no new work";
+  EXPECT_EQ(stage.connect(kBob, kLamp), "Cancelled stopping") << "no new work";
 }
 
 TEST_P(InPhase, TheDaemonIsStoppedAfterTheCallerLeft) {

@@ -120,7 +120,7 @@ class DiskInMemory final : public FolderCalls {
   FilePtr open_;
 };
 
-using State = std::optional<std::string>;
+using Content = std::optional<std::string>;
 
 // Passes with and without losses of power; how often a file was then something that it must not be.
 class History {
@@ -159,7 +159,7 @@ class History {
     return std::to_string(versions_) + ':' + std::string(1 + random_() % 50, filler);
   }
 
-  static State wished(const CacheWish& wish) { return wish.text ? State{*wish.text} : std::nullopt; }
+  static Content wished(const CacheWish& wish) { return wish.text ? Content{*wish.text} : std::nullopt; }
 
   int pass() {
     const auto next = job();
@@ -168,7 +168,7 @@ class History {
       const auto report = carry_out(next, disk);
       if (next.remove_all) may_be_gone();
       if (next.remove_all && report.remove_all_error == 0)
-        for (int number = 0; number < 5; ++number) allowed(number) = {State{}};
+        for (int number = 0; number < 5; ++number) allowed(number) = {Content{}};
       for (std::size_t i = 0; i < next.wishes.size(); ++i) {
         may_be(next.wishes[i]);
         if (report.errors[i] == 0) allowed_[next.wishes[i].name] = {wished(next.wishes[i])};
@@ -184,12 +184,12 @@ class History {
   }
 
   void may_be_gone() {
-    for (int number = 0; number < 5; ++number) allowed(number).insert(State{});
+    for (int number = 0; number < 5; ++number) allowed(number).insert(Content{});
   }
   void may_be(const CacheWish& wish) {
-    auto& states = allowed_.try_emplace(wish.name, std::set<State>{State{}}).first->second;
+    auto& states = allowed_.try_emplace(wish.name, std::set<Content>{Content{}}).first->second;
     states.insert(wished(wish));
-    if (wish.set_aside) states.insert(State{});
+    if (wish.set_aside) states.insert(Content{});
   }
 
   int look_after_loss() {
@@ -203,11 +203,11 @@ class History {
     return wrong;
   }
 
-  std::set<State>& allowed(int number) {
-    return allowed_.try_emplace(cache_file_name(device(number)), std::set<State>{State{}}).first->second;
+  std::set<Content>& allowed(int number) {
+    return allowed_.try_emplace(cache_file_name(device(number)), std::set<Content>{Content{}}).first->second;
   }
 
-  std::map<std::string, std::set<State>> allowed_;
+  std::map<std::string, std::set<Content>> allowed_;
   int versions_ = 0;
 };
 

@@ -2,6 +2,7 @@
 // Lives of the daemon on one folder are CacheDirectory objects on one stage.
 #pragma once
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -88,9 +89,7 @@ struct TurnedLoop {
 };
 
 inline DeviceAddress device(int number) {
-  char text[18];
-  std::snprintf(text, sizeof text, "AA:BB:CC:00:%02X:%02X", number / 256, number % 256);
-  return *DeviceAddress::parse(text);
+  return *DeviceAddress::parse(fmt::format("AA:BB:CC:00:{:02X}:{:02X}", number / 256, number % 256));
 }
 
 // Different ones differ in size, too.
