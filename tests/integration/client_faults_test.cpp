@@ -77,6 +77,7 @@ TEST_F(ClientFaults, a_callback_may_give_up_what_it_is_called_for) {
   });
   lamp.advertise(false);
   lamp.drop_link();
+  ASSERT_TRUE(world.until([&] { return property(kLamp, "State") != "connected"; }));
   // Others that hear of the same change.
   std::atomic<int> states = 0;
   bleconn::Call other;
