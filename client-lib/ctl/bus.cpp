@@ -1,13 +1,15 @@
-// Each call waits for its answer, 60 s at most: Disconnect takes as long as a link needs to go down.
+// Disconnect takes as long as a link needs to go down, so a call waits longer than is usual.
 #include "bus.hpp"
 
-#include <poll.h>
+#include <fmt/format.h>
 
+#include <cerrno>
 #include <cstdarg>
+#include <cstdlib>
 #include <cstring>
+#include <string_view>
 
 #include "names.hpp"
-#include "read.hpp"
 
 namespace bleconnctl {
 namespace {
@@ -16,18 +18,36 @@ constexpr std::uint64_t kAnswerUsec = 60'000'000;
 constexpr char kLogControl[] = "org.freedesktop.LogControl1";
 constexpr char kLogControlPath[] = "/org/freedesktop/LogControl1";
 
-bleconn::Error lost(int error) {
-  return {bleconn::Category::daemon_not_running,
-          std::string{"no system bus ("} + std::strerror(-error) + "); is dbus running?"};
+// sd-bus reports what goes wrong on this side in the same place as the other side's answer.
+bool is_of_this_side(sd_bus* bus, const sd_bus_error& error) {
+  const std::string_view name = error.name;
+  return sd_bus_is_open(bus) <= 0 || name.substr(0, 13) == "System.Error." || name == SD_BUS_ERROR_TIMEOUT;
 }
 
 }  // namespace
 
-Bus::Bus(const std::string& host) {
+std::string no_bus(const std::string& host, const std::string& why) {
+  return host.empty()
+             ? "no system bus (" + why + "); is dbus running?"
+             : "no system bus of " + host + " (" + why + "); does ssh " + host + " work without a question?";
+}
+
+Bus::Bus(const std::string& host) : host_{host} {
   sd_bus* bus{};
   const int opened = host.empty() ? sd_bus_open_system(&bus) : sd_bus_open_system_remote(&bus, host.c_str());
-  if (opened < 0) throw lost(opened);
+  if (opened < 0) throw error_here(opened);
   bus_.reset(bus);
+  if (!std::getenv("SYSTEMD_BUS_TIMEOUT")) sd_bus_set_method_call_timeout(bus, kAnswerUsec);
+}
+
+bleconn::Error Bus::error_here(int error) const {
+  if (error != -ETIMEDOUT)
+    return {bleconn::Category::daemon_not_running, no_bus(host_, std::strerror(-error))};
+  std::uint64_t waited = 0;
+  sd_bus_get_method_call_timeout(bus_.get(), &waited);
+  return {bleconn::Category::timeout,
+          fmt::format("bleconnd has not answered for {} s; systemctl status bleconnd",
+                      static_cast<double>(waited) / 1e6)};
 }
 
 Bus::Message Bus::call(const char* path, const char* interface, const char* member, const char* types, ...) {
@@ -40,16 +60,16 @@ Bus::Message Bus::call(const char* path, const char* interface, const char* memb
     done = sd_bus_message_appendv(made, types, arguments);
     va_end(arguments);
   }
+  if (done < 0) throw error_here(done);
   sd_bus_error error = SD_BUS_ERROR_NULL;
   sd_bus_message* reply{};
-  if (done >= 0) done = sd_bus_call(bus_.get(), made, kAnswerUsec, &error, &reply);
-  if (sd_bus_error_is_set(&error)) {
-    const auto thrown = bleconn::error_of(error.name, error.message ? error.message : "");
-    sd_bus_error_free(&error);
-    throw thrown;
-  }
-  if (done < 0) throw lost(done);
-  return Message{reply};
+  done = sd_bus_call(bus_.get(), made, 0, &error, &reply);
+  if (done >= 0) return Message{reply};
+  const auto thrown = !sd_bus_error_is_set(&error) || is_of_this_side(bus_.get(), error)
+                          ? error_here(done)
+                          : bleconn::error_of(error.name, error.message ? error.message : "");
+  sd_bus_error_free(&error);
+  throw thrown;
 }
 
 void Bus::disconnect(const std::string& address) {
@@ -62,19 +82,6 @@ std::uint32_t Bus::release(const std::string& address) {
       call(bleconn::kRoot, bleconn::kManager, "ReleaseConnection", "sa{sv}", address.c_str(), 0).get(), "u",
       &left);
   return left;
-}
-
-std::string Bus::declare(const std::string& address, bool persistent, bool maintain) {
-  const auto reply =
-      call(bleconn::kRoot, bleconn::kManager, "EstablishConnection", "sa{sv}", address.c_str(), 3, "wait",
-           "b", 0, "lifetime", "s", persistent ? "persistent" : "caller", "maintain", "b", maintain ? 1 : 0);
-  const char* device{};
-  std::string state;
-  sd_bus_message_read(reply.get(), "o", &device);
-  bleconn::for_each_entry(reply.get(), [&](const std::string& key, bleconn::Value value) {
-    if (key == "state") state = value.text();
-  });
-  return state;
 }
 
 std::uint32_t Bus::clear_all_caches() {
@@ -114,65 +121,6 @@ std::string Bus::property(const char* name) {
       call(bleconn::kRoot, "org.freedesktop.DBus.Properties", "Get", "ss", bleconn::kManager, name);
   const char* value{};
   return sd_bus_message_read(reply.get(), "v", "s", &value) > 0 ? value : "";
-}
-
-void Bus::watch(const std::function<void(const Event&)>& told, int ends) {
-  struct Watching {
-    const std::function<void(const Event&)>& told;
-    std::string owner;
-  } watching{told, {}};
-  const auto seen = [](sd_bus_message* signal, void* self, sd_bus_error*) {
-    auto& its = *static_cast<Watching*>(self);
-    const char* sender = sd_bus_message_get_sender(signal);
-    if (!sender || its.owner != sender) return 0;  // any user may send us a signal
-    const std::string member = sd_bus_message_get_member(signal);
-    const std::string path = sd_bus_message_get_path(signal);
-    std::string address = path.size() > 17 ? path.substr(path.size() - 17) : path;
-    for (char& c : address)
-      if (c == '_') c = ':';
-    if (member == "ConnectionStateChanged") {
-      const char *device{}, *of{}, *state{}, *reason{};
-      if (sd_bus_message_read(signal, "osss", &device, &of, &state, &reason) > 0)
-        its.told({of, state, reason});
-    } else if (member == "AttemptFailed") {
-      std::uint32_t attempt{}, most{};
-      const char *name{}, *detail{}, *message{};
-      std::uint64_t retry_in{};
-      if (sd_bus_message_read(signal, "uussst", &attempt, &most, &name, &detail, &message, &retry_in) > 0)
-        its.told({address, "attempt " + std::to_string(attempt) + " failed", message});
-    } else if (member == "ServicesChanged") {
-      its.told({address, "services changed", {}});
-    }
-    return 0;
-  };
-  const auto changed = [](sd_bus_message* signal, void* self, sd_bus_error*) {
-    auto& its = *static_cast<Watching*>(self);
-    const char *name{}, *before{}, *now{};
-    const char* sender = sd_bus_message_get_sender(signal);
-    if (!sender || std::strcmp(sender, "org.freedesktop.DBus") != 0) return 0;
-    if (sd_bus_message_read(signal, "sss", &name, &before, &now) < 0) return 0;
-    its.owner = now;
-    its.told({"bleconnd", its.owner.empty() ? "has left the bus" : "is there", {}});
-    return 0;
-  };
-  sd_bus_add_match(bus_.get(), nullptr,
-                   "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
-                   "member='NameOwnerChanged',arg0='org.bleconnd'",
-                   changed, &watching);
-  sd_bus_add_match(bus_.get(), nullptr, "type='signal',sender='org.bleconnd',path_namespace='/org/bleconnd'",
-                   seen, &watching);
-  // A call tells who it is, and starts it where it is to be started.
-  const auto reply = call(bleconn::kRoot, "org.freedesktop.DBus.Peer", "Ping");
-  if (const char* sender = sd_bus_message_get_sender(reply.get())) watching.owner = sender;
-  for (;;) {
-    while (sd_bus_process(bus_.get(), nullptr) > 0) {
-    }
-    pollfd ready[2] = {{sd_bus_get_fd(bus_.get()), static_cast<short>(sd_bus_get_events(bus_.get())), 0},
-                       {ends, POLLIN, 0}};
-    if (poll(ready, ends < 0 ? 1 : 2, -1) < 0 && errno != EINTR) throw lost(-errno);
-    if (ready[1].revents) return;
-    if (ready[0].revents & (POLLHUP | POLLERR)) throw lost(-ECONNRESET);
-  }
 }
 
 }  // namespace bleconnctl

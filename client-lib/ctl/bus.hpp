@@ -7,17 +7,36 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <variant>
+
+#include "bleconn/bleconn.hpp"
 
 namespace bleconnctl {
 
+// What `monitor` is told.
+struct StateChanged {
+  std::string address, state, reason;
+};
+struct AttemptOf {
+  std::string address;
+  bleconn::AttemptFailed failed;
+};
+struct ServicesChanged {
+  std::string address;
+};
+struct DaemonThere {
+  bool there;
+};
+using Event = std::variant<StateChanged, AttemptOf, ServicesChanged, DaemonThere>;
+
+// All throw bleconn::Error. A call waits for its answer for 60 s, or $SYSTEMD_BUS_TIMEOUT.
 class Bus {
  public:
-  explicit Bus(const std::string& host);  // "" is this one; throws bleconn::Error
+  explicit Bus(const std::string& host);  // "" is this one
   Bus(const Bus&) = delete;
 
   void disconnect(const std::string& address);
-  std::uint32_t release(const std::string& address);                                // leases that are left
-  std::string declare(const std::string& address, bool persistent, bool maintain);  // Device1.State so far
+  std::uint32_t release(const std::string& address);  // leases that are left
   std::uint32_t clear_all_caches();
   std::map<std::string, std::uint64_t> statistics();
   void reset_statistics();
@@ -25,10 +44,7 @@ class Bus {
   void set_log_level(const std::string& level);
   std::string property(const char* name);  // of Manager1: Version, State
 
-  // "2.10 AA:BB:CC:DD:EE:FF connected": one call for each signal, until `ends` (< 0: never) file is readable.
-  struct Event {
-    std::string address, what, detail;
-  };
+  // One call for each event, the first one when it listens, until `ends` (< 0: never) can be read.
   void watch(const std::function<void(const Event&)>& told, int ends);
 
  private:
@@ -40,7 +56,12 @@ class Bus {
   };
   using Message = std::unique_ptr<sd_bus_message, Unref>;
   Message call(const char* path, const char* interface, const char* member, const char* types = nullptr, ...);
+  bleconn::Error error_here(int error) const;  // of this side: errno
+  std::string host_;
   std::unique_ptr<sd_bus, Close> bus_;
 };
+
+// The advice where the bus of `host` is not there.
+std::string no_bus(const std::string& host, const std::string& why);
 
 }  // namespace bleconnctl

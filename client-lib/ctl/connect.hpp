@@ -2,18 +2,18 @@
 #pragma once
 #include <string>
 
-#include "print.hpp"
+#include "arguments.hpp"
 
 namespace bleconnctl {
 
 struct ConnectRequest {
-  std::string host;
   std::string address;
-  bleconn::Options options;
-  bool hold = false;  // until a signal ends it
-  bool wait = true;
+  bleconn::Options options;  // what is not given on the command line is not set
+  bool hold = false;         // until a signal ends it
 };
 // Exit code.
-int connect(const Style& style, const ConnectRequest& request);
+int connect(const Style& style, const std::string& host, const ConnectRequest& request);
+
+void add_connect(CLI::App& app, Global& global);
 
 }  // namespace bleconnctl

@@ -26,12 +26,13 @@ std::string joined(const json& list) {
 
 }  // namespace
 
-Style style_of(const std::string& json_option, bool json_given) {
+Style style_of(const std::string& json_option) {
   Style style;
-  style.as_json = json_given;
+  style.as_json = !json_option.empty();
   style.pretty = json_option == "pretty";
-  style.live = isatty(STDOUT_FILENO) && !json_given;
-  style.colours = style.live && !std::getenv("NO_COLOR");
+  style.live = isatty(STDOUT_FILENO) && !style.as_json;
+  const char* no_color = std::getenv("NO_COLOR");
+  style.colours = style.live && !(no_color && *no_color);  // no-color.org: present and not empty
   return style;
 }
 
@@ -53,6 +54,12 @@ std::string coloured(const Style& style, const char* code, const std::string& te
 
 void print(const Style& style, const json& value) {
   fmt::print("{}\n", value.dump(style.pretty ? 2 : -1, ' ', true, json::error_handler_t::replace));
+}
+
+void print(const Style& style, const bleconn::Error& error) {
+  if (style.as_json) return print(style, to_json(error));
+  std::fflush(stdout);  // in the order in which it was said, where both are one terminal
+  fmt::print(stderr, "{}\n", printable(error.what()));
 }
 
 void print_table(const std::vector<std::vector<std::string>>& rows) {
@@ -96,7 +103,29 @@ json to_json(const bleconn::Services& services) {
 }
 
 json to_json(const bleconn::Error& error) {
-  return {{"error", to_string(error.category())}, {"token", error.token()}, {"message", error.what()}};
+  return {{"error", to_string(error.category())},
+          {"token", error.token()},
+          {"message", error.what()},
+          {"advice", error.advice()}};
+}
+
+json to_json(const std::string& address, const bleconn::AttemptFailed& failed) {
+  return {{"event", "attempt-failed"},
+          {"address", address},
+          {"attempt", failed.attempt},
+          {"max-attempts", failed.max_attempts},
+          {"error", to_string(failed.error.category())},
+          {"token", failed.error.token()},
+          {"message", failed.error.what()},
+          {"retry-in-usec", failed.retry_in.count()}};
+}
+
+json parsed(const std::string& text) {
+  auto value = json::parse(text, nullptr, false);
+  if (value.is_discarded())
+    throw bleconn::Error{bleconn::Category::unexpected,
+                         "bleconnd's answer is no JSON; is it of the version of this bleconnctl?"};
+  return value;
 }
 
 void print_tree(const Style& style, const bleconn::Services& services) {
@@ -129,12 +158,11 @@ void explain(const Style& style, const json& described) {
     fmt::print("  last error  {}\n", coloured(style, kBad, error));
   const auto leases = joined(device.value("leases", json::array()));
   fmt::print("  leases      {}\n", leases.empty() ? "none" : leases);
-  fmt::print("  services    {}\n", device.value("services-cached", false)
-                                       ? fmt::format("{} in the cache{}", text_of(device, "cached-services"),
-                                                     device.contains("cache-age-sec")
-                                                         ? ", " + text_of(device, "cache-age-sec") + " s old"
-                                                         : std::string{})
-                                       : std::string{"not cached"});
+  auto services = text_of(device, "cached-services");
+  if (!services.empty()) services += " ";
+  services += "in the cache";
+  if (device.contains("cache-age-sec")) services += ", " + text_of(device, "cache-age-sec") + " s old";
+  fmt::print("  services    {}\n", device.value("services-cached", false) ? services : "not cached");
   for (auto& seen : device.value("seen", json::array())) {
     std::string traits;
     if (seen.contains("rssi-dbm")) traits += ", " + seen["rssi-dbm"].dump() + " dBm";

@@ -14,9 +14,9 @@ struct Style {
   bool as_json = false;
   bool pretty = false;
   bool live = false;     // stdout is a terminal
-  bool colours = false;  // and $NO_COLOR is not set
+  bool colours = false;  // and $NO_COLOR is not set, or empty
 };
-Style style_of(const std::string& json_option, bool json_given);
+Style style_of(const std::string& json_option);  // "compact", "pretty", "": text
 
 // Without control characters: names and texts come from the air and from other programs.
 std::string printable(const std::string& text);
@@ -24,10 +24,13 @@ std::string coloured(const Style& style, const char* code, const std::string& te
 inline constexpr char kGood[] = "32", kBad[] = "31", kDim[] = "2";
 
 void print(const Style& style, const json& value);
+void print(const Style& style, const bleconn::Error& error);  // a sentence on stderr, or JSON on stdout
 void print_table(const std::vector<std::vector<std::string>>& rows);  // the first one is the head
 
 json to_json(const bleconn::Services& services);
 json to_json(const bleconn::Error& error);
+json to_json(const std::string& address, const bleconn::AttemptFailed& failed);
+json parsed(const std::string& text);  // throws bleconn::Error
 void print_tree(const Style& style, const bleconn::Services& services);
 // What Describe tells of one device, in sentences.
 void explain(const Style& style, const json& described);

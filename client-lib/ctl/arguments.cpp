@@ -1,0 +1,34 @@
+// Here, and not left to the daemon: a typing error is told with the usage, also where no daemon runs.
+#include "arguments.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include "names.hpp"
+
+namespace bleconnctl {
+
+std::string address_error(const std::string& text) {
+  const auto says = [&](const char* what) { return "'" + text + "' " + what; };
+  constexpr std::size_t length = 17;  // six pairs, five colons
+  bool fits = text.size() == length;
+  for (std::size_t i = 0; fits && i < length; ++i)
+    fits = i % 3 == 2 ? text[i] == ':' : std::isxdigit(static_cast<unsigned char>(text[i])) != 0;
+  if (!fits) return says("is no address: six hex pairs with colons, AA:BB:CC:DD:EE:FF");
+  const auto is_all = [&](char digit) {
+    return std::all_of(text.begin(), text.end(), [&](char c) {
+      return c == ':' || std::toupper(static_cast<unsigned char>(c)) == digit;
+    });
+  };
+  if (is_all('0') || is_all('F')) return says("is the address of no device");
+  return {};
+}
+
+CLI::Option* add_address(CLI::App& command, std::string& address) {
+  const auto take = [&address](const std::string& text) { address = bleconn::canonical(text); };
+  return command.add_option_function<std::string>("ADDRESS", take, "AA:BB:CC:DD:EE:FF, any case")
+      ->type_name("")
+      ->check(CLI::Validator{[](std::string& text) { return address_error(text); }, "", "address"});
+}
+
+}  // namespace bleconnctl
