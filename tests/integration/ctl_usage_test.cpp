@@ -11,8 +11,12 @@ struct Wrong {
   std::string says;
 };
 
+// It becomes the name of the test.
 void PrintTo(const Wrong& wrong, std::ostream* to) {
-  for (auto& word : wrong.words) *to << "'" << word << "' ";
+  for (auto word : wrong.words) {
+    std::ranges::replace(word, '\x1b', '?');
+    *to << "'" << word << "' ";
+  }
 }
 
 class CtlUsage : public CtlFixture, public ::testing::WithParamInterface<Wrong> {
