@@ -38,7 +38,8 @@ struct Established {
   Duration elapsed{};
   bool services_from_cache = false;
   bool services_verified = false;
-  bool shared = false;  // the link, or the run of attempts, was there before this call
+  bool shared = false;   // the link, or the run of attempts, was there before this call
+  bool adopted = false;  // the link was up when this life of the daemon found it
 };
 
 template <class T>

@@ -141,7 +141,8 @@ Established DeviceSession::so_far(const Waiting& waiting) const {
           .elapsed = radio_.now() - waiting.began,
           .services_from_cache = link_ && !link_->verified,
           .services_verified = services_verified(),
-          .shared = waiting.shared || (link_ && link_->adopted)};
+          .shared = waiting.shared || (link_ && link_->adopted),
+          .adopted = link_ && link_->adopted};
 }
 
 // A call that got no link keeps no lease, unless another call of the same caller still waits, or the lease

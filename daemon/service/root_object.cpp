@@ -86,6 +86,7 @@ Task<Unit> RootObject::serve_establish(Reply<sdbus::ObjectPath, VariantMap> repl
   results.emplace("services-from-cache", sdbus::Variant{established.services_from_cache});
   results.emplace("services-verified", sdbus::Variant{established.services_verified});
   results.emplace("shared", sdbus::Variant{established.shared});
+  results.emplace("adopted", sdbus::Variant{established.adopted});
   reply.answer(sdbus::ObjectPath{object_path(address)}, results);
   co_return Unit{};
 }

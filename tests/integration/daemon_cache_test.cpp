@@ -42,6 +42,7 @@ TEST_F(DaemonCache, results_have_their_types_from_the_cache_too) {
                            {"attempts", typed("u", 1)},
                            {"services-from-cache", typed("b", true)},
                            {"services-verified", typed("b", false)},
+                           {"adopted", typed("b", false)},
                            {"shared", typed("b", false)}}));
 }
 

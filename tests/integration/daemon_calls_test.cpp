@@ -41,6 +41,7 @@ TEST_F(DaemonCalls, first_connect_looks_listens_dials_and_stops_listening) {
                            {"attempts", 1},
                            {"services-from-cache", false},
                            {"services-verified", true},
+                           {"adopted", false},
                            {"shared", false}}));
   release_the_lamp();
   // The second look goes along with the dial; the services were there before the device was followed.
@@ -61,6 +62,7 @@ TEST_F(DaemonCalls, busctl_sees_every_result_with_its_type) {
                                                        {"elapsed-usec", "t"},
                                                        {"services-from-cache", "b"},
                                                        {"services-verified", "b"},
+                                                       {"adopted", "b"},
                                                        {"shared", "b"}}));
 }
 
