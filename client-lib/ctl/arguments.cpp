@@ -10,11 +10,8 @@ namespace bleconnctl {
 
 std::string address_error(const std::string& text) {
   const auto says = [&](const char* what) { return "'" + text + "' " + what; };
-  constexpr std::size_t length = 17;  // six pairs, five colons
-  bool fits = text.size() == length;
-  for (std::size_t i = 0; fits && i < length; ++i)
-    fits = i % 3 == 2 ? text[i] == ':' : std::isxdigit(static_cast<unsigned char>(text[i])) != 0;
-  if (!fits) return says("is no address: six hex pairs with colons, AA:BB:CC:DD:EE:FF");
+  if (!bleconn::parse_address(text))
+    return says("is no address: six hex pairs with colons, AA:BB:CC:DD:EE:FF");
   const auto is_all = [&](char digit) {
     return std::all_of(text.begin(), text.end(), [&](char c) {
       return c == ':' || std::toupper(static_cast<unsigned char>(c)) == digit;

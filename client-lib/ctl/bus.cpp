@@ -9,6 +9,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "daemon_signals.hpp"
 #include "names.hpp"
 
 namespace bleconnctl {
@@ -26,12 +27,6 @@ bool is_of_this_side(sd_bus* bus, const sd_bus_error& error) {
 
 }  // namespace
 
-std::string no_bus(const std::string& host, const std::string& why) {
-  return host.empty()
-             ? "no system bus (" + why + "); is dbus running?"
-             : "no system bus of " + host + " (" + why + "); does ssh " + host + " work without a question?";
-}
-
 Bus::Bus(const std::string& host) : host_{host} {
   sd_bus* bus{};
   const int opened = host.empty() ? sd_bus_open_system(&bus) : sd_bus_open_system_remote(&bus, host.c_str());
@@ -41,8 +36,7 @@ Bus::Bus(const std::string& host) : host_{host} {
 }
 
 bleconn::Error Bus::error_here(int error) const {
-  if (error != -ETIMEDOUT)
-    return {bleconn::Category::daemon_not_running, no_bus(host_, std::strerror(-error))};
+  if (error != -ETIMEDOUT) return bleconn::no_bus(host_, std::strerror(-error));
   std::uint64_t waited = 0;
   sd_bus_get_method_call_timeout(bus_.get(), &waited);
   return {bleconn::Category::timeout,
@@ -67,7 +61,7 @@ Bus::Message Bus::call(const char* path, const char* interface, const char* memb
   if (done >= 0) return Message{reply};
   const auto thrown = !sd_bus_error_is_set(&error) || is_of_this_side(bus_.get(), error)
                           ? error_here(done)
-                          : bleconn::error_of(error.name, error.message ? error.message : "");
+                          : bleconn::error_of(error);
   sd_bus_error_free(&error);
   throw thrown;
 }

@@ -61,7 +61,4 @@ class Bus {
   std::unique_ptr<sd_bus, Close> bus_;
 };
 
-// The advice where the bus of `host` is not there.
-std::string no_bus(const std::string& host, const std::string& why);
-
 }  // namespace bleconnctl

@@ -86,12 +86,9 @@ void tell_connected(const Style& style, const ConnectRequest& request, const ble
                                 "kept for LingerSec of main.conf; --hold or --persistent keeps it longer"));
 }
 
-void tell_declared(const Style& style, bleconn::Client& client, const std::string& address) {
-  std::string state = "disconnected";
-  for (auto& each : client.list())
-    if (each.address == address) state = each.state;
-  if (style.as_json) return print(style, {{"address", address}, {"state", state}});
-  fmt::print("{}: {}\n", address, printable(state));
+void tell_declared(const Style& style, const bleconn::Connection& link) {
+  if (style.as_json) return print(style, {{"address", link.address()}, {"state", link.state()}});
+  fmt::print("{}: {}\n", link.address(), printable(link.state()));
 }
 
 // The link while it is held: what happens to it, line by line.
@@ -173,7 +170,7 @@ int connect(const Style& style, const std::string& host, const ConnectRequest& r
   auto link = std::move(answer->value());
   answer.reset();
   if (!options.wait) {
-    tell_declared(style, client, request.address);
+    tell_declared(style, link);
     return 0;
   }
   tell_connected(style, request, link);

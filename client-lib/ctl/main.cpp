@@ -8,6 +8,7 @@
 #include "bus.hpp"
 #include "commands.hpp"
 #include "connect.hpp"
+#include "names.hpp"
 
 using namespace bleconnctl;
 
@@ -39,7 +40,7 @@ bleconn::Error of_bus(const std::string& host, const bleconn::Error& error) {
   const auto says = [&](const char* words) { return message.find(words) != std::string_view::npos; };
   if (error.category() != bleconn::Category::daemon_not_running) return error;
   if (!says("the connection to the bus has ended") && !says("(Connection terminated)")) return error;
-  return {error.category(), no_bus(host, "the connection has ended")};
+  return bleconn::no_bus(host, "the connection has ended");
 }
 
 int failed(const Global& global, const bleconn::Error& error) {

@@ -19,7 +19,6 @@ class Progress {
   // Nothing happens of which a signal would tell, so that what is waited for is worth a question.
   bool stands_still() const { return state_ == "queued" || state_ == "backing-off"; }
   void described(const std::string& description);  // JSON of Describe
-  const std::string& last_state() const { return state_; }
 
   void show();
   void clear();

@@ -2,10 +2,10 @@
 #include <poll.h>
 
 #include <cerrno>
-#include <chrono>
-#include <cstring>
+#include <utility>
 
 #include "bus.hpp"
+#include "daemon_signals.hpp"
 #include "names.hpp"
 
 namespace bleconnctl {
@@ -16,33 +16,19 @@ struct Watching {
   std::string owner;
 };
 
-// "…/dev_AA_BB_CC_DD_EE_FF"
-std::string address_of(const std::string& path) {
-  constexpr std::size_t length = 17;
-  auto address = path.size() > length ? path.substr(path.size() - length) : path;
-  for (char& c : address)
-    if (c == '_') c = ':';
-  return address;
-}
-
 int signalled(sd_bus_message* signal, void* self, sd_bus_error*) {
   auto& its = *static_cast<Watching*>(self);
   const char* sender = sd_bus_message_get_sender(signal);
   if (!sender || its.owner != sender) return 0;
   const std::string member = sd_bus_message_get_member(signal);
-  const auto address = address_of(sd_bus_message_get_path(signal));
+  const std::string path = sd_bus_message_get_path(signal);
+  const auto address = bleconn::address_in(path).value_or(path);
   if (member == "ConnectionStateChanged") {
     const char *device{}, *of{}, *state{}, *reason{};
     if (sd_bus_message_read(signal, "osss", &device, &of, &state, &reason) > 0)
       its.told(StateChanged{of, state, reason});
   } else if (member == "AttemptFailed") {
-    std::uint32_t attempt{}, most{};
-    const char *name{}, *token{}, *message{};
-    std::uint64_t retry_in{};
-    if (sd_bus_message_read(signal, "uussst", &attempt, &most, &name, &token, &message, &retry_in) > 0)
-      its.told(AttemptOf{address,
-                         {attempt, most, bleconn::error_of(name, message),
-                          std::chrono::microseconds{static_cast<std::int64_t>(retry_in)}}});
+    if (auto failed = bleconn::attempt_in(signal)) its.told(AttemptOf{address, std::move(*failed)});
   } else if (member == "ServicesChanged") {
     its.told(ServicesChanged{address});
   }
@@ -51,20 +37,13 @@ int signalled(sd_bus_message* signal, void* self, sd_bus_error*) {
 
 int owner_changed(sd_bus_message* signal, void* self, sd_bus_error*) {
   auto& its = *static_cast<Watching*>(self);
-  const char *name{}, *before{}, *now{};
-  const char* sender = sd_bus_message_get_sender(signal);
-  if (!sender || std::strcmp(sender, "org.freedesktop.DBus") != 0) return 0;
-  if (sd_bus_message_read(signal, "sss", &name, &before, &now) <= 0) return 0;
+  const char* now = bleconn::owner_in(signal);
+  if (!now) return 0;
   if (its.owner == now) return 0;  // it was started by our own call
   its.owner = now;
   its.told(DaemonThere{!its.owner.empty()});
   return 0;
 }
-
-constexpr char kOwnerRule[] =
-    "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
-    "member='NameOwnerChanged',arg0='org.bleconnd'";
-constexpr char kRule[] = "type='signal',sender='org.bleconnd',path_namespace='/org/bleconnd'";
 
 }  // namespace
 
@@ -79,8 +58,8 @@ void Bus::watch(const std::function<void(const Event&)>& told, int ends) {
       throw error_here(done);
     return std::unique_ptr<sd_bus_slot, End>{slot};
   };
-  const auto owners = listen(kOwnerRule, owner_changed);
-  const auto signals = listen(kRule, signalled);
+  const auto owners = listen(bleconn::kOwnerRule, owner_changed);
+  const auto signals = listen(bleconn::kDaemonRule, signalled);
   // A call tells who it is, and starts it where it is to be started.
   const auto reply = call(bleconn::kRoot, "org.freedesktop.DBus.Peer", "Ping");
   if (const char* sender = sd_bus_message_get_sender(reply.get())) watching.owner = sender;

@@ -15,12 +15,6 @@ constexpr auto kStale = 60s;   // two Disconnects, a wait and a removal a link
 template <class T>
 using Done = std::function<void(Result<T>)>;
 
-// What a callback of the program throws ends it.
-template <class T>
-void tell_once(const Done<T>& done, Result<T> result) noexcept {
-  if (done) done(std::move(result));
-}
-
 // Answers with what `read` makes of the reply.
 template <class T>
 Core::Answered answered(Done<T> done, std::function<bool(sd_bus_message*, T&)> read) {
@@ -33,9 +27,10 @@ Core::Answered answered(Done<T> done, std::function<bool(sd_bus_message*, T&)> r
 }
 
 void call_services(Core& core, const std::string& address, Done<Services> done) {
-  if (!parse_address(address)) return done(no_address(address));
+  const auto device = parse_address(address);
+  if (!device) return done(no_address(address));
   Request request{core.pump().bus(), "GetServices"};
-  request.add("s", canonical(address).c_str());
+  request.add("s", device->c_str());
   core.ask(std::move(request), kAnswer, answered<Services>(std::move(done), Reader::services));
 }
 
@@ -120,6 +115,9 @@ bool Connection::services_verified() const {
 }
 const Options& Connection::options() const {
   return state_->options;
+}
+const std::string& Connection::state() const {
+  return state_->state;
 }
 bool Connection::shared() const {
   return state_->shared;
@@ -267,9 +265,10 @@ Call Client::establish(const std::string& address, const Options& options, Done<
 bool Client::clear_cache(const std::string& address, bool force) {
   auto& core = *handle_->core;
   return core.wait_for<bool>([&core, address, force](Done<bool> done) {
-    if (!parse_address(address)) return done(no_address(address));
+    const auto device = parse_address(address);
+    if (!device) return done(no_address(address));
     Request request{core.pump().bus(), "ClearCache"};
-    request.add("sa{sv}", canonical(address).c_str(), 1, "force", "b", force ? 1 : 0);
+    request.add("sa{sv}", device->c_str(), 1, "force", "b", force ? 1 : 0);
     core.ask(std::move(request), kAnswer,
              answered<bool>(std::move(done), [](sd_bus_message* reply, bool& cleared) {
                int value = 0;
@@ -283,10 +282,10 @@ bool Client::clear_cache(const std::string& address, bool force) {
 std::uint32_t Client::close_stale(const std::string& address, bool only_other_adapters) {
   auto& core = *handle_->core;
   return core.wait_for<std::uint32_t>([&core, address, only_other_adapters](Done<std::uint32_t> done) {
-    if (!parse_address(address)) return done(no_address(address));
+    const auto device = parse_address(address);
+    if (!device) return done(no_address(address));
     Request request{core.pump().bus(), "CloseStaleConnections"};
-    request.add("sa{sv}", canonical(address).c_str(), 1, "only-other-adapters", "b",
-                only_other_adapters ? 1 : 0);
+    request.add("sa{sv}", device->c_str(), 1, "only-other-adapters", "b", only_other_adapters ? 1 : 0);
     core.ask(std::move(request), kStale,
              answered<std::uint32_t>(std::move(done), [](sd_bus_message* reply, std::uint32_t& closed) {
                return sd_bus_message_read(reply, "u", &closed) > 0;
@@ -324,7 +323,7 @@ std::string Client::describe(const std::string& address) {
 
 void Client::describe(const std::string& address, Done<std::string> done) {
   handle_->core->in_loop([core = handle_->core.get(), address, done = std::move(done)] {
-    call_describe(*core, address, [done](Result<std::string> result) { tell_once(done, std::move(result)); });
+    call_describe(*core, address, [done](Result<std::string> result) { tell(done, std::move(result)); });
   });
 }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "daemon_signals.hpp"
 #include "names.hpp"
 #include "read.hpp"
 
@@ -27,6 +28,10 @@ constexpr std::size_t kAsksOnWire = 24;
 
 const char* priority_word(Priority priority) {
   return priority == Priority::low ? "low" : priority == Priority::high ? "high" : "normal";
+}
+
+const char* lifetime_word(Lifetime lifetime) {
+  return lifetime == Lifetime::persistent ? "persistent" : "caller";
 }
 
 std::uint32_t seconds_of(std::chrono::seconds span) {
@@ -63,14 +68,6 @@ Error not_in_time(std::chrono::microseconds patience) {
                                  " s; systemctl status bleconnd"};
 }
 
-const char* text_of(const char* text) {
-  return text ? text : "";
-}
-
-void tell_done(const Core::Done& done, Result<Connection> result) noexcept {
-  if (done) done(std::move(result));
-}
-
 }  // namespace
 
 Handle::~Handle() {
@@ -88,8 +85,7 @@ Core::~Core() = default;
 void Core::add_match(const char* rule, sd_bus_message_handler_t seen, Slot& slot) {
   const auto installed = [](sd_bus_message* reply, void* self, sd_bus_error*) {
     auto& its = *static_cast<Core*>(self);
-    if (const auto* error = sd_bus_message_get_error(reply))
-      its.is_deaf_ = error_of(error->name, error->message ? error->message : "");
+    if (const auto* error = sd_bus_message_get_error(reply)) its.is_deaf_ = error_of(*error);
     return 0;
   };
   sd_bus_slot* made{};
@@ -100,23 +96,17 @@ void Core::add_match(const char* rule, sd_bus_message_handler_t seen, Slot& slot
 
 void Core::begin() {
   add_match(
-      "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
-      "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.bleconnd'",
+      kOwnerRule,
       [](sd_bus_message* signal, void* self, sd_bus_error*) {
-        const char *name{}, *before{}, *now{};
-        const char* sender = sd_bus_message_get_sender(signal);
-        if (!sender || std::strcmp(sender, "org.freedesktop.DBus") != 0) return 0;
-        if (sd_bus_message_read(signal, "sss", &name, &before, &now) > 0 && std::strcmp(name, kDaemon) == 0)
-          static_cast<Core*>(self)->owner_is(now);
+        if (const char* owner = owner_in(signal)) static_cast<Core*>(self)->owner_is(owner);
         return 0;
       },
       owner_signal_);
   // One rule for all devices: a bus connection may have 512, and what the daemon tells is little.
   add_match(
-      "type='signal',sender='org.bleconnd',path_namespace='/org/bleconnd'",
+      kDaemonRule,
       [](sd_bus_message* signal, void* self, sd_bus_error*) {
         auto& its = *static_cast<Core*>(self);
-        // Any user may send us a signal past the rule's sender: only the daemon's own name counts.
         const char* sender = sd_bus_message_get_sender(signal);
         if (!sender || its.owner_ != sender) return 0;
         const auto address = address_in(sd_bus_message_get_path(signal));
@@ -173,8 +163,7 @@ void Core::send(Ask& ask) {
     core.asks_.erase(owned->at);
     --core.asks_sent_;
     if (const auto* error = sd_bus_message_get_error(reply)) {
-      const auto as_error = Clock::now() >= owned->due ? not_in_time(owned->patience)
-                                                       : error_of(error->name, text_of(error->message));
+      const auto as_error = Clock::now() >= owned->due ? not_in_time(owned->patience) : error_of(*error);
       owned->answered(nullptr, &as_error);
     } else {
       owned->answered(reply, nullptr);
@@ -205,14 +194,9 @@ void Core::send(Ask& ask) {
 
 // --- devices ---
 
-bool Core::Device::is_held() const {
+bool Core::Device::is_held(Lifetime by) const {
   return std::any_of(connections.begin(), connections.end(),
-                     [](const Held& each) { return each.holds && !each.persistent; });
-}
-
-bool Core::Device::holds_persistent() const {
-  return std::any_of(connections.begin(), connections.end(),
-                     [](const Held& each) { return each.holds && each.persistent; });
+                     [by](const Held& each) { return each.holds && each.lifetime == by; });
 }
 
 std::shared_ptr<Core::Device> Core::known(const std::string& address) const {
@@ -229,7 +213,7 @@ std::shared_ptr<Core::Device> Core::device(const std::string& address) {
 // What nobody here holds or waits for any more is given up; what nobody has is forgotten.
 void Core::settle(const std::shared_ptr<Device>& device) {
   if (device->waiting > 0) return;
-  if (!device->is_held()) send_release(*device);
+  if (!device->is_held(Lifetime::caller)) send_release(*device);
   if (device->connections.empty()) devices_.erase(device->address);
 }
 
@@ -237,7 +221,7 @@ void Core::settle(const std::shared_ptr<Device>& device) {
 void Core::send_release(Device& device) {
   if (!std::exchange(device.owes_release, false)) return;
   Request request{pump_.bus(), "ReleaseConnection"};
-  request.add("sa{sv}", device.address.c_str(), 1, "lifetime", "s", "caller");
+  request.add("sa{sv}", device.address.c_str(), 1, "lifetime", "s", lifetime_word(Lifetime::caller));
   ask(std::move(request), kRelease, [](sd_bus_message*, const Error*) {});
 }
 
@@ -256,19 +240,21 @@ void Core::release(const std::string& address, std::uint64_t number,
                    const std::function<void(Result<std::uint32_t>)>& done) {
   const auto its = device(address);
   std::uint32_t others = static_cast<std::uint32_t>(its->waiting);
-  bool persistent = false;
+  auto lifetime = Lifetime::caller;
   for (auto& each : its->connections) {
     if (each.number == number) {
       each.holds = false;
-      persistent = each.persistent;
-    } else if (each.holds && !each.persistent) {
+      lifetime = each.lifetime;
+    } else if (each.holds && each.lifetime == Lifetime::caller) {
       ++others;
     }
   }
-  if (!persistent && others > 0) return done(others);
-  if (!persistent) its->owes_release = false;  // given up here
+  if (lifetime == Lifetime::caller) {
+    if (others > 0) return done(others);
+    its->owes_release = false;  // given up here
+  }
   Request request{pump_.bus(), "ReleaseConnection"};
-  request.add("sa{sv}", address.c_str(), 1, "lifetime", "s", persistent ? "persistent" : "caller");
+  request.add("sa{sv}", address.c_str(), 1, "lifetime", "s", lifetime_word(lifetime));
   ask(std::move(request), kRelease, [done](sd_bus_message* reply, const Error* error) {
     if (error && error->category() != Category::not_connected) return done(*error);
     std::uint32_t left = 0;
@@ -283,7 +269,7 @@ Request Core::establish_call(const std::string& address, const Options& options,
                              std::optional<std::chrono::seconds> timeout) {
   Request to{pump_.bus(), "EstablishConnection"};
   to.add("s", address.c_str()).open('a', "{sv}");
-  add(to, "lifetime", std::string{options.lifetime == Lifetime::persistent ? "persistent" : "caller"});
+  add(to, "lifetime", std::string{lifetime_word(options.lifetime)});
   add(to, "timeout", timeout);
   add(to, "attempt-timeout", options.attempt_timeout);
   add(to, "max-attempts", options.max_attempts);
@@ -404,8 +390,7 @@ void Core::ask_state(const std::string& address, Answered answered) {
 void Core::answered(Waiting& waiting, sd_bus_message* reply) {
   if (const char* sender = sd_bus_message_get_sender(reply)) owner_ = sender;
   const auto its = device(waiting.address);
-  const bool persistent = waiting.options.lifetime == Lifetime::persistent;
-  if (!persistent) its->owes_release = true;
+  if (waiting.options.lifetime == Lifetime::caller) its->owes_release = true;
   const auto state = read_established(reply);
   const auto handle = waiting.handle.lock();
   if (!state || !handle)
@@ -414,13 +399,13 @@ void Core::answered(Waiting& waiting, sd_bus_message* reply) {
   state->number = waiting.number;
   state->address = waiting.address;
   state->options = waiting.options;
-  its->connections.push_back({waiting.number, state, persistent, waiting.options.maintain});
+  its->connections.push_back({waiting.number, state, waiting.options.lifetime, waiting.options.maintain});
   finish(waiting.number, Connection{state});
 }
 
 // A daemon that went is waited for: it is started again, and what it had promised is asked for once more.
 void Core::failed(Waiting& waiting, const sd_bus_error& error) {
-  const auto as_error = error_of(error.name, text_of(error.message));
+  const auto as_error = error_of(error);
   const auto now = Clock::now();
   const bool stops = as_error.token() == "stopping";
   if (as_error.category() != Category::daemon_not_running && !stops) return finish(waiting.number, as_error);
@@ -457,7 +442,7 @@ void Core::finish(std::uint64_t number, Result<Connection> result) {
   }
   const auto its = device(waiting->address);
   --its->waiting;
-  tell_done(waiting->done, std::move(result));
+  tell(waiting->done, std::move(result));
   settle(its);
   send_unsent();
 }
@@ -480,7 +465,7 @@ std::shared_ptr<Connection::State> Core::read_established(sd_bus_message* reply)
   const char* ours{};
   if (sd_bus_message_read(reply, "o", &ours) <= 0) return {};
   const bool whole = for_each_entry(reply, [&](const std::string& key, Value value) {
-    if (key == "state") state->connected = value.text() == "connected";
+    if (key == "state") state->state = value.text();
     if (key == "adapter") state->adapter = value.text();
     if (key == "bluez-device" && value.text() != "/") state->bluez_device = value.text();
     if (key == "attempts") state->attempts = static_cast<std::uint32_t>(value.number());
@@ -488,7 +473,9 @@ std::shared_ptr<Connection::State> Core::read_established(sd_bus_message* reply)
     if (key == "services-from-cache") state->from_cache = value.is_true();
     if (key == "services-verified") state->verified = value.is_true();
     if (key == "shared") state->shared = value.is_true();
+    if (key == "adopted") state->adopted = value.is_true();
   });
+  state->connected = state->state == "connected";
   return whole ? state : nullptr;
 }
 
@@ -504,8 +491,8 @@ void Core::owner_is(const std::string& owner) {
   }
   const auto devices = devices_;  // what follows may change the map
   for (auto& [address, its] : devices) {
-    if (its->is_held()) take_again(its);
-    if (its->holds_persistent()) look_again(its);
+    if (its->is_held(Lifetime::caller)) take_again(its);
+    if (its->is_held(Lifetime::persistent)) look_again(its);
   }
 }
 
@@ -514,14 +501,14 @@ void Core::bus_ended() {
   const auto devices = devices_;
   for (auto& [address, its] : devices) {
     its->owes_release = false;
-    link_ended(its, "bus-lost", Of::both, true);
+    link_ended(its, "bus-lost", {}, true);
   }
   while (!waiting_.empty()) finish(waiting_.begin()->first, *is_deaf_);
 }
 
-// A link that outlived the restart is shared at once. One that did not is dialled by this: then its loss is
-// told, and what was dialled is given up, unless it is maintained. A daemon that goes again meanwhile is
-// asked when it is back.
+// A link that outlived the restart is adopted. One that did not is dialled by this: then its loss is told,
+// and what was dialled is given up, unless it is maintained. A daemon that goes again meanwhile is asked when
+// it is back.
 void Core::take_again(const std::shared_ptr<Device>& device) {
   Options options;
   for (const auto& state : states_of(*device))
@@ -538,8 +525,8 @@ void Core::take_again(const std::shared_ptr<Device>& device) {
         if (gone) return;
         const auto now = reply ? read_established(reply) : nullptr;
         if (now) path_is(*device, now->bluez_device, now->adapter);
-        const bool goes_on = now && now->connected && (maintain || now->shared);
-        if (!goes_on) link_ended(device, "daemon-restarted", Of::caller, !now);
+        const bool goes_on = now && now->connected && (maintain || now->adopted);
+        if (!goes_on) link_ended(device, "daemon-restarted", Lifetime::caller, !now);
       });
 }
 
@@ -552,7 +539,7 @@ void Core::look_again(const std::shared_ptr<Device>& device) {
       for_each_entry(reply, [&](const std::string& key, Value value) {
         if (key == "State") state = value.text();
       });
-    if (state != "connected") link_ended(device, "daemon-restarted", Of::persistent);
+    if (state != "connected") link_ended(device, "daemon-restarted", Lifetime::persistent);
   });
 }
 
@@ -563,12 +550,7 @@ void Core::on_device_signal(const std::shared_ptr<Device>& device, sd_bus_messag
   } else if (sd_bus_message_is_signal(signal, kDevice, "ServicesChanged") > 0) {
     for (const auto& state : states_of(*device)) state->call(&Connection::State::on_services_changed);
   } else if (sd_bus_message_is_signal(signal, kDevice, "AttemptFailed") > 0) {
-    std::uint32_t attempt{}, most{};
-    const char *name{}, *detail{}, *message{};
-    std::uint64_t retry_in{};
-    if (sd_bus_message_read(signal, "uussst", &attempt, &most, &name, &detail, &message, &retry_in) > 0)
-      attempt_failed(device->address, {attempt, most, error_of(name, message),
-                                       std::chrono::microseconds{static_cast<std::int64_t>(retry_in)}});
+    if (const auto failed = attempt_in(signal)) attempt_failed(device->address, *failed);
   } else if (sd_bus_message_is_signal(signal, "org.freedesktop.DBus.Properties", "PropertiesChanged") > 0) {
     read_properties(device, signal);
   }
@@ -595,15 +577,16 @@ void Core::read_properties(const std::shared_ptr<Device>& device, sd_bus_message
   if (!state.empty()) state_changed(device->address, state, adapter);
 }
 
-void Core::link_ended(const std::shared_ptr<Device>& device, const std::string& reason, Of of,
-                      bool for_good) {
+void Core::link_ended(const std::shared_ptr<Device>& device, const std::string& reason,
+                      std::optional<Lifetime> only, bool for_good) {
+  std::vector<std::shared_ptr<Connection::State>> ended;
   for (auto& each : device->connections) {
-    const bool meant = of == Of::both || each.persistent == (of == Of::persistent);
-    if (meant && (for_good || (!each.persistent && !each.maintained))) each.holds = false;
+    if (only && each.lifetime != *only) continue;
+    const bool outlasts = each.lifetime == Lifetime::persistent || each.maintained;
+    if (for_good || !outlasts) each.holds = false;
+    if (auto state = each.state.lock()) ended.push_back(std::move(state));
   }
-  for (const auto& state : states_of(*device)) {
-    const bool persistent = state->options.lifetime == Lifetime::persistent;
-    if (of != Of::both && persistent != (of == Of::persistent)) continue;
+  for (const auto& state : ended) {
     {
       const std::lock_guard locked{state->mutex};
       if (!std::exchange(state->connected, false)) continue;

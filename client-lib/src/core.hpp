@@ -31,8 +31,8 @@ struct Handle {
 
 // A callback of the program. What it throws ends the program: past here are sd-bus' C frames.
 template <class... Arguments, class... Given>
-void tell(const std::function<void(Arguments...)>& callback, const Given&... given) noexcept {
-  if (callback) callback(given...);
+void tell(const std::function<void(Arguments...)>& callback, Given&&... given) noexcept {
+  if (callback) callback(std::forward<Given>(given)...);
 }
 
 struct Connection::State {
@@ -40,9 +40,11 @@ struct Connection::State {
   std::uint64_t number = 0;
   std::string address;
   Options options;
+  std::string state;
   std::uint32_t attempts = 0;
   std::chrono::microseconds elapsed{0};
   bool shared = false;
+  bool adopted = false;  // the link was up before the daemon
   bool from_cache = false;
 
   bool outlasts_its_link() const { return options.maintain || options.lifetime == Lifetime::persistent; }
@@ -129,7 +131,7 @@ class Core : public std::enable_shared_from_this<Core> {
   struct Held {
     std::uint64_t number;
     std::weak_ptr<Connection::State> state;
-    bool persistent;
+    Lifetime lifetime;
     bool maintained;
     bool holds = true;  // false: its link is lost, and the lease went with it
   };
@@ -137,9 +139,8 @@ class Core : public std::enable_shared_from_this<Core> {
     std::string address;
     int waiting = 0;
     std::list<Held> connections{};
-    bool owes_release = false;  // the daemon may have a lease of this process
-    bool is_held() const;       // by a lease of this process, not of its user
-    bool holds_persistent() const;
+    bool owes_release = false;        // the daemon may have a lease of this process
+    bool is_held(Lifetime by) const;  // by a lease of this process, or of its user
   };
   struct Ask {
     Core& core;
@@ -178,10 +179,9 @@ class Core : public std::enable_shared_from_this<Core> {
   void bus_ended();
   void take_again(const std::shared_ptr<Device>& device);
   void look_again(const std::shared_ptr<Device>& device);
-  // Of those that hold a lease of this process, of the user, or both.
-  enum class Of : std::uint8_t { caller, persistent, both };
-  void link_ended(const std::shared_ptr<Device>& device, const std::string& reason, Of of = Of::both,
-                  bool for_good = false);
+  // `only`: of those that hold such a lease. `for_good`: maintained and persistent ones, too.
+  void link_ended(const std::shared_ptr<Device>& device, const std::string& reason,
+                  std::optional<Lifetime> only = {}, bool for_good = false);
   void link_is_up(const std::shared_ptr<Device>& device);
   void path_is(const Device& device, const std::string& bluez_device, const std::string& adapter);
   void state_changed(const std::string& address, const std::string& state, const std::string& adapter);

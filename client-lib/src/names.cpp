@@ -81,6 +81,12 @@ Error bus_lost(int status) {
                                             "); is dbus running?"};
 }
 
+Error no_bus(const std::string& host, const std::string& why) {
+  if (host.empty()) return {Category::daemon_not_running, "no system bus (" + why + "); is dbus running?"};
+  return {Category::daemon_not_running,
+          "no system bus of " + host + " (" + why + "); does ssh " + host + " work without a question?"};
+}
+
 Error error_of(std::string_view error_name, std::string_view message) {
   const auto category = category_of(error_name);
   if (category == Category::access_denied && parts_of(message).token.empty()) {

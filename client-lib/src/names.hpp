@@ -18,6 +18,8 @@ inline constexpr char kDevice[] = "org.bleconnd.Device1";
 Category category_of(std::string_view error_name) noexcept;
 Error error_of(std::string_view error_name, std::string_view message);
 Error bus_lost(int status);  // -errno, or errno
+// Where the bus of `host` ("": this one) is not there.
+Error no_bus(const std::string& host, const std::string& why);
 
 // "token: what happened (…); what to do"; parts that are not there are empty.
 struct MessageParts {

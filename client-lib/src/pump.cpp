@@ -15,19 +15,13 @@
 #include <cstring>
 
 #include "bleconn/bleconn.hpp"
+#include "names.hpp"
 
 namespace bleconn {
 namespace {
 
 constexpr int kMessagesAStep = 64;  // then the caller's loop has its turn
 constexpr auto kFlush = std::chrono::seconds{1};
-
-Error no_bus(const std::string& host, int status) {
-  const std::string why = std::strerror(-status);
-  if (host.empty()) return {Category::daemon_not_running, "no system bus (" + why + "); is dbus running?"};
-  return {Category::daemon_not_running,
-          "no system bus of " + host + " (" + why + "); does ssh " + host + " work without a question?"};
-}
 
 void watch(int epoll, int fd, std::uint32_t events) {
   epoll_event event{};
@@ -57,7 +51,7 @@ Pump::Pump(const std::string& host) : process_{getpid()}, loop_thread_{std::this
       host.empty() ? sd_bus_open_system(&bus_) : sd_bus_open_system_remote(&bus_, host.c_str());
   if (opened < 0) {
     close_files();
-    throw no_bus(host, opened);
+    throw no_bus(host, std::strerror(-opened));
   }
   watch(epoll_, posted_, EPOLLIN);
   watch(epoll_, clock_, EPOLLIN);

@@ -124,9 +124,7 @@ TEST_F(ClientFaults, a_connection_may_go_in_the_callback_that_tells_of_a_restart
     link = bleconn::Connection{};
     told.set_value();
   });
-  end_daemon();
-  lamp.drop_link();
-  ASSERT_NO_FATAL_FAILURE(start_again(linger(0)));
+  ASSERT_NO_FATAL_FAILURE(restart_without_the_link());
   auto is_told = told.get_future();
   ASSERT_TRUE(comes(is_told));
   EXPECT_TRUE(world.until([&] { return value_of(client.manager("ListConnections")).empty(); }));

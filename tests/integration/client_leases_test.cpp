@@ -68,9 +68,7 @@ TEST_F(ClientLeases, a_persistent_one_outlives_a_restart_that_its_link_does_not)
   auto link = connected(persistent());
   std::promise<std::string> told;
   link.on_disconnected([&](const std::string& reason) { told.set_value(reason); });
-  end_daemon();
-  lamp.drop_link();
-  ASSERT_NO_FATAL_FAILURE(start_again(linger(0)));
+  ASSERT_NO_FATAL_FAILURE(restart_without_the_link());
   auto reason = told.get_future();
   ASSERT_TRUE(comes(reason));
   EXPECT_EQ(reason.get(), "daemon-restarted");

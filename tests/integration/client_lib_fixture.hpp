@@ -54,6 +54,11 @@ class ClientLib : public SharingFixture {
       return std::nullopt;
     });
   }
+  void restart_without_the_link() {
+    end_daemon();
+    lamp.drop_link();
+    start_again(linger(0));
+  }
   bool link_ends() {
     return world.until([&] { return !lamp.connected(); });
   }

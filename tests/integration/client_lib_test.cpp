@@ -211,9 +211,7 @@ TEST_F(ClientLib, a_link_that_a_restart_did_not_outlive_is_told) {
   auto link = connected();
   std::promise<void> told;
   link.on_disconnected([&](const std::string&) { told.set_value(); });
-  end_daemon();
-  lamp.drop_link();
-  ASSERT_NO_FATAL_FAILURE(start_again(linger(0)));
+  ASSERT_NO_FATAL_FAILURE(restart_without_the_link());
   auto is_told = told.get_future();
   ASSERT_TRUE(comes(is_told));
   EXPECT_TRUE(world.until([&] { return value_of(client.manager("ListConnections")).empty(); }));

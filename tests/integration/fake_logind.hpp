@@ -9,34 +9,17 @@
 #include <string>
 #include <vector>
 
-#include "loop.hpp"
-#include "sd_bus_types.hpp"
-#include "value.hpp"
+#include "fake_service.hpp"
 
 namespace bleconnd::integration {
 
-class FakeLogind {
+class FakeLogind final : private FakeService {
  public:
-  FakeLogind(Loop& loop, const std::string& bus_address) {
-    sd_bus* raw = nullptr;
-    checked(sd_bus_new(&raw), "sd_bus_new");
-    bus_.reset(raw);
-    checked(sd_bus_set_address(raw, bus_address.c_str()), "sd_bus_set_address");
-    checked(sd_bus_set_bus_client(raw, 1), "sd_bus_set_bus_client");
-    checked(sd_bus_negotiate_fds(raw, 1), "sd_bus_negotiate_fds");
-    checked(sd_bus_start(raw), "sd_bus_start");
-    const auto filter = [](sd_bus_message* message, void* self, sd_bus_error*) {
-      return static_cast<FakeLogind*>(self)->receive(message);
-    };
-    checked(sd_bus_add_filter(raw, nullptr, filter, this), "sd_bus_add_filter");
-    checked(sd_bus_request_name(raw, "org.freedesktop.login1", 0), "own org.freedesktop.login1");
-    checked(sd_bus_attach_event(raw, loop.event(), SD_EVENT_PRIORITY_NORMAL), "sd_bus_attach_event");
-  }
+  FakeLogind(Loop& loop, const std::string& bus_address)
+      : FakeService{loop, bus_address, "org.freedesktop.login1"} {}
   ~FakeLogind() {
-    sd_bus_detach_event(bus_.get());
     for (int lock : locks_) close(lock);
   }
-  FakeLogind(const FakeLogind&) = delete;
 
   bool refuses = false;
   // The arguments of each Inhibit.
@@ -48,13 +31,13 @@ class FakeLogind {
     return poll(&lock, 1, 0) == 0;
   }
   void prepare_for_sleep(bool begins) {
-    checked(sd_bus_emit_signal(bus_.get(), "/org/freedesktop/login1", "org.freedesktop.login1.Manager",
+    checked(sd_bus_emit_signal(bus(), "/org/freedesktop/login1", "org.freedesktop.login1.Manager",
                                "PrepareForSleep", "b", begins ? 1 : 0),
             "PrepareForSleep");
   }
 
  private:
-  int receive(sd_bus_message* message) {
+  int receive(sd_bus_message* message) override {
     if (sd_bus_message_is_method_call(message, "org.freedesktop.login1.Manager", "Inhibit") <= 0) return 0;
     asked_.push_back(read_arguments(message));
     if (refuses) return sd_bus_reply_method_errorf(message, SD_BUS_ERROR_ACCESS_DENIED, "Permission denied");
@@ -66,7 +49,6 @@ class FakeLogind {
     return sent < 0 ? sent : 1;
   }
 
-  Bus bus_;
   std::vector<int> locks_;
   std::vector<nlohmann::json> asked_;
 };

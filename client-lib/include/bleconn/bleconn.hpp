@@ -203,7 +203,8 @@ class BLECONN_API Connection {
   std::uint32_t attempts() const;             // 1: the first one succeeded; 0: none was needed
   std::chrono::microseconds elapsed() const;  // of the call, as the daemon measured it
   bool services_from_cache() const;
-  bool shared() const;  // the link, or the attempt, was there before
+  const std::string& state() const;  // Device1.State as it was answered: "connected"; without wait "queued" …
+  bool shared() const;               // the link, or the attempt, was there before
   // Whether the services are those that BlueZ resolved on this link; false at first where they are cached.
   bool services_verified() const;
 
