@@ -30,8 +30,9 @@ constexpr auto kShutDown =
 constexpr auto kGoToSleep = std::chrono::seconds{4};  // logind waits for 5 s (InhibitDelayMaxSec=)
 
 Task<Unit> tell_status(RootObject& root) {
+  std::string told;
   for (;;) {
-    notify_status(root.status());
+    if (auto now = root.status(); now != told) notify_status(told = std::move(now));
     co_await root.status_changed().until(kNever, unstoppable());
   }
 }

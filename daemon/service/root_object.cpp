@@ -338,6 +338,7 @@ Task<Unit> RootObject::follow_adapters() {
     match_adapters();
     report_troubles();
     for (auto& [name, adapter] : adapters_) adapter->announce_changes();
+    status_changed_.notify();  // slots
     co_await wake.until(kNever, unstoppable());
   }
 }
@@ -387,11 +388,20 @@ void RootObject::announce(const char* property) {
 std::string RootObject::status() const {
   const auto up = connected_.size();
   const auto coming = devices_.size() - up;
-  std::string status = std::to_string(up) + " connected";
-  if (coming > 0) status += ", " + std::to_string(coming) + " connecting";
-  if (state_ != "running") return status + "; " + state_;
-  for (auto& adapter : radio_.stack().adapters)
-    status += "; " + adapter.name + (adapter.powered ? " on" : " off");
+  std::string status = fmt::format("{} connected", up);
+  if (coming > 0) status += fmt::format(", {} connecting", coming);
+  if (state_ != "running") status += ", " + state_;
+  const auto& slots = radio_.queue.slots();
+  for (auto& adapter : radio_.stack().adapters) {
+    const auto limit = slots.limit(adapter.address, radio_.now());
+    status += ", " + adapter.name;
+    if (!adapter.powered)
+      status += " off";
+    else if (limit > 0)
+      status += fmt::format(" {}/{} slots", slots.used(adapter.address), limit);
+    else
+      status += " on";
+  }
   return status;
 }
 

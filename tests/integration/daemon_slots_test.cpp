@@ -102,5 +102,38 @@ TEST_F(DaemonSlots, of_a_restored_link_are_taken) {
   release({kSecond});
 }
 
+TEST_F(DaemonSlots, are_in_the_status_that_systemctl_shows) {
+  const auto status = [&](const std::string& text) {
+    return world.until([&] { return world.daemon->status() == text; });
+  };
+  EXPECT_TRUE(status("0 connected, hci0 0/1 slots")) << world.daemon->status();
+  connect_the_lamp();
+  EXPECT_TRUE(status("1 connected, hci0 1/1 slots")) << world.daemon->status();
+  const auto call = queued(kSecond);
+  EXPECT_TRUE(status("1 connected, 1 connecting, hci0 1/1 slots")) << world.daemon->status();
+  release_the_lamp();
+  expect_ok({call});
+  release({kSecond});
+  EXPECT_TRUE(status("0 connected, hci0 0/1 slots")) << world.daemon->status();
+  hci0.power_off();
+  EXPECT_TRUE(status("0 connected, waiting-for-adapter, hci0 off")) << world.daemon->status();
+  hci0.power_on();
+  EXPECT_TRUE(status("0 connected, hci0 0/1 slots")) << world.daemon->status();
+  world.folders.configure(slots(0));  // no limit is known
+  world.daemon->process().send_signal(SIGHUP);
+  EXPECT_TRUE(status("0 connected, hci0 on")) << world.daemon->status();
+}
+
+TEST_F(DaemonSlots, are_told_once_as_long_as_they_are_the_same) {
+  connect_the_lamp();
+  release_the_lamp();
+  const auto& told = world.daemon->notifications();
+  for (std::size_t i = 1; i < told.size(); ++i) {
+    if (told[i].starts_with("STATUS=")) {
+      EXPECT_NE(told[i], told[i - 1]);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace bleconnd::integration
