@@ -156,6 +156,12 @@ void Core::send_asks() {
   }
 }
 
+// sd-bus answers by itself what is over its time, and what waits when the bus ends.
+Error Core::unanswered(const Ask& ask, const sd_bus_error& error) const {
+  if (sd_bus_is_open(pump_.bus()) <= 0) return bus_lost(ECONNRESET);
+  return Clock::now() >= ask.due ? not_in_time(ask.patience) : error_of(error);
+}
+
 void Core::send(Ask& ask) {
   const auto replied = [](sd_bus_message* reply, void* self, sd_bus_error*) {
     auto& core = static_cast<Ask*>(self)->core;
@@ -163,7 +169,7 @@ void Core::send(Ask& ask) {
     core.asks_.erase(owned->at);
     --core.asks_sent_;
     if (const auto* error = sd_bus_message_get_error(reply)) {
-      const auto as_error = Clock::now() >= owned->due ? not_in_time(owned->patience) : error_of(*error);
+      const auto as_error = core.unanswered(*owned, *error);
       owned->answered(nullptr, &as_error);
     } else {
       owned->answered(reply, nullptr);

@@ -172,6 +172,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::shared_ptr<Connection::State> read_established(sd_bus_message* reply);
   void send_asks();
   void send(Ask& ask);
+  Error unanswered(const Ask& ask, const sd_bus_error& error) const;
   void ask_state(const std::string& address, Answered answered);
   void tell_state_now(const std::string& address, std::uint64_t number);
 

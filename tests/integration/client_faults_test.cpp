@@ -204,7 +204,17 @@ TEST_F(ClientFaults, the_end_of_the_bus_is_told) {
     answered.set_value(result.ok() ? bleconn::Category::unexpected : result.error().category());
   });
   ASSERT_TRUE(state_of("C0:FF:EE:00:00:01", "discovering"));
+  std::promise<std::string> described;  // a call that bleconnd does not answer before the bus ends
+  world.daemon->process().send_signal(SIGSTOP);
+  program->describe(kLamp, [&](bleconn::Result<std::string> result) {
+    described.set_value(result.ok() ? "ok" : result.error().what());
+  });
   kill(world.bus.pid(), SIGKILL);
+  world.daemon->process().send_signal(SIGCONT);
+  auto unanswered = described.get_future();
+  ASSERT_TRUE(comes(unanswered));
+  EXPECT_EQ(unanswered.get(),
+            "the connection to the bus has ended (Connection reset by peer); is dbus running?");
   auto reason = told.get_future();
   auto answer = answered.get_future();
   ASSERT_TRUE(comes(reason));
