@@ -34,8 +34,8 @@ class RootObject final
   ~RootObject() override;
 
   bleconnd::Connections& connections() { return connections_; }
-  // "3 connected, 1 connecting, hci0 4/5 slots" (taken, of those there are, where the limit is known): for the
-  // service manager's STATUS=. Notified when it may have changed.
+  // "3 connected, 1 connecting, hci0 4/5 slots" (taken, of those there are, where the limit is known): for
+  // the service manager's STATUS=. Notified when it may have changed.
   std::string status() const;
   Notice& status_changed() { return status_changed_; }
   // A counter that somebody else keeps.
