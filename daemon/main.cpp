@@ -73,7 +73,9 @@ int run(Journal& journal) {
     radio.queue.configure(std::move(configuration.slots));
   };
   configure();
-  root.connections().restore(clients.present());
+  if (const auto restored = root.connections().restore(clients.present()); restored > 0)
+    journal.tell(LogLevel::notice, {.kind = LogKind::leases_restored},
+                 "leases of before that are restored: {}; their links are looked for", restored);
   Scope tasks{loop};
   bool stopping = false;
   auto stop = [&] {
@@ -81,17 +83,23 @@ int run(Journal& journal) {
   };
   loop.on_signal(SIGTERM, stop);
   loop.on_signal(SIGINT, stop);
-  loop.on_signal(SIGHUP, configure);
+  loop.on_signal(SIGHUP, [&] {
+    configure();
+    journal.tell(LogLevel::info, {.kind = LogKind::configuration_read},
+                 "the configuration has been read again");
+  });
   loop.feed_watchdog();
 
   connection->requestName(bus::ServiceName{"org.bleconnd"});
   notify_ready();
-  journal.info("bleconnd {} is ready", BLECONND_VERSION);
+  journal.tell(LogLevel::info, {.kind = LogKind::started}, "bleconnd {} is ready", BLECONND_VERSION);
   tasks.spawn(tell_status(root));
   bluez.begin();
   sleep.begin();
   tasks.spawn(root.report_stale());
-  return loop.run();
+  const int status = loop.run();
+  journal.tell(LogLevel::info, {.kind = LogKind::ended}, "bleconnd ends");
+  return status;
 }
 
 }  // namespace
@@ -106,8 +114,9 @@ int main(int argc, char** argv) {
   try {
     return run(journal);
   } catch (const sdbus::Error& error) {
-    journal.error("cannot start: {} ({}); is the system bus running, and may this user own org.bleconnd?",
-                  std::string{error.getMessage()}, std::string{error.getName()});
+    journal.tell(LogLevel::error, {.kind = LogKind::cannot_start},
+                 "cannot start: {} ({}); is the system bus running, and may this user own org.bleconnd?",
+                 std::string{error.getMessage()}, std::string{error.getName()});
     return EXIT_FAILURE;
   }
 }

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "ports/log_kind.hpp"
+
 namespace bleconnd {
 
 enum class LogLevel : std::uint8_t {
@@ -15,12 +17,15 @@ enum class LogLevel : std::uint8_t {
   debug = 7
 };  // as syslog(3)
 
-// Fields of a journal entry: BT_ADDRESS=, BT_ADAPTER=, BT_ATTEMPT=, BT_ERROR=. Empty ones and 0 are left out.
+// Fields of a journal entry: MESSAGE_ID=, BT_ADDRESS=, BT_ADAPTER=, BT_ATTEMPT=, BT_ERROR=, BT_DETAIL=. Empty
+// ones and 0 are left out.
 struct LogFields {
+  LogKind kind = LogKind::plain;
   std::string address{};
   std::string adapter{};
   std::uint32_t attempt = 0;
-  std::string error{};
+  std::string error{};   // the category: "NotFound"
+  std::string detail{};  // the token: "not-seen"; of a link that has ended: the reason
 };
 
 class Log {

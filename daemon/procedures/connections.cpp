@@ -242,7 +242,8 @@ const DeviceSession* Connections::find(DeviceAddress address) const {
   return at == sessions_.end() ? nullptr : at->second.get();
 }
 
-void Connections::restore(const std::set<std::string>& on_bus) {
+std::size_t Connections::restore(const std::set<std::string>& on_bus) {
+  std::size_t restored = 0;
   for (auto& [address, kept] : radio_.leases.former()) {
     std::vector<Lease> leases;
     for (auto& each : kept) {
@@ -257,12 +258,14 @@ void Connections::restore(const std::set<std::string>& on_bus) {
       lease.hold = quota_.hold(each.uid, each.persistent ? Quota::Kind::persistent : Quota::Kind::ordinary);
       leases.push_back(std::move(lease));
     }
+    restored += leases.size();
     session(address)->restore(std::move(leases));  // also without any: then its link is dropped
   }
   auto left_behind = radio_.dials.left_behind();
   if (!left_behind.empty()) scope_.spawn(end_leftovers(std::move(left_behind)));
   for (auto& [adapter, learned] : radio_.slots.former())
     radio_.queue.restore(adapter, learned.limit, radio_.now() - learned.age);
+  return restored;
 }
 
 // A former life was killed while it dialled, or before anybody was told of a link. Whoever has a session

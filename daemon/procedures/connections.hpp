@@ -60,8 +60,8 @@ class Connections {
   Task<Answer<Admission>> admit(Caller caller);
 
   // What a former life of the daemon kept. `on_bus`: unique names that are there; whoever is not has left
-  // just now, as far as we can know. Before anybody calls.
-  void restore(const std::set<std::string>& on_bus);
+  // just now, as far as we can know. Before anybody calls. How many leases there are again.
+  std::size_t restore(const std::set<std::string>& on_bus);
 
   // A caller left the bus: its leases linger, its calls end.
   void caller_left(const std::string& name);

@@ -104,7 +104,7 @@ void DeviceSession::arm_linger() {
   linger_.reset();
   if (auto next = leases_.next_expiry())
     linger_ = radio_.executor.call_at(*next, [this] {
-      leases_.expire(radio_.now());
+      if (leases_.expire(radio_.now())) events_.lease_passes(*this, LeaseChange::linger_ended, {});
       leases_changed();
     });
 }

@@ -47,6 +47,9 @@ using Answer = std::variant<T, Refusal>;
 
 class DeviceSession;
 
+// What becomes of the lease of somebody who has left the bus.
+enum class LeaseChange : std::uint8_t { lingers, taken_over, linger_ended };
+
 // What the outside is told. Called at the change, before anybody is answered.
 class SessionEvents {
  public:
@@ -58,6 +61,8 @@ class SessionEvents {
   virtual void link_ended(DeviceSession& session, const std::string& reason) = 0;
   // The link at this path does not end: BlueZ has answered Disconnect, or not even that.
   virtual void link_stays(DeviceSession& session, const std::string& path, bool answered) = 0;
+  // `by`: who has left, or who has it now.
+  virtual void lease_passes(DeviceSession& session, LeaseChange change, const std::string& by) = 0;
   // They are not those of the cache, or of before; what is different.
   virtual void services_changed(DeviceSession& session, const std::vector<std::string>& difference) = 0;
   virtual void gone(DeviceSession& session) = 0;

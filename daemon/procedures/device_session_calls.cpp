@@ -76,8 +76,10 @@ std::variant<std::unique_ptr<DeviceSession::Waiting>, Refusal> DeviceSession::jo
   terms_are(terms_of_waiting());
   auto hold = quota.hold(caller.uid, persistent ? Quota::Kind::persistent : Quota::Kind::ordinary);
   const auto maintained = options.terms.maintain ? std::optional{options.terms} : std::nullopt;
+  const bool takes_over = leases_.next_expiry().has_value();
   const bool is_new = leases_.take(caller, options.label, options.lifetime, std::move(hold), maintained);
   (persistent ? waiting->made_persistent : waiting->made_lease) = is_new;
+  if (takes_over) events_.lease_passes(*this, LeaseChange::taken_over, caller.name);
   if (options.terms.priority == Priority::high) reconnect_.forgive();
   leases_changed();
   return waiting;
@@ -313,6 +315,7 @@ void DeviceSession::caller_left(const std::string& name, Duration linger) {
     pursued_ = true;
   }
   const bool called = cancel_calls(name);
+  if (held) events_.lease_passes(*this, linger > 0s ? LeaseChange::lingers : LeaseChange::linger_ended, name);
   if (held || called) leases_changed();
 }
 

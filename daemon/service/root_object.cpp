@@ -14,8 +14,26 @@ std::string seconds(std::chrono::milliseconds duration) {
   return fmt::format("{:.2f} s", static_cast<double>(duration.count()) / 1000);
 }
 
-LogFields fields(const DeviceSession& session) {
-  return {.address = session.address().text(), .adapter = session.adapter(), .attempt = session.attempt()};
+// "org.bleconnd.Error.NotFound" → "NotFound"
+std::string short_name(Category category) {
+  const auto name = error_name(category);
+  return std::string{name.substr(name.rfind('.') + 1)};
+}
+
+constexpr auto kQuotaSaid = std::chrono::minutes{1};  // a program that asks in a loop fills no journal
+constexpr std::size_t kQuotaUsers = 64;
+constexpr auto kNoAdapter = std::chrono::seconds{2};  // a restart of bluetoothd is over by then
+
+LogFields fields(const DeviceSession& session, LogKind kind) {
+  return {.kind = kind,
+          .address = session.address().text(),
+          .adapter = session.adapter(),
+          .attempt = session.attempt()};
+}
+
+LogKind kind_of_end(const std::string& reason) {
+  if (reason == "services-incomplete") return LogKind::link_without_services;
+  return reason == "released" || reason == "forced" ? LogKind::link_ended : LogKind::link_lost;
 }
 
 }  // namespace
@@ -58,16 +76,18 @@ void RootObject::EstablishConnection(sdbus::Result<sdbus::ObjectPath, VariantMap
   auto parsed = parse_establish_options(options);
   if (auto* refusal = std::get_if<Refusal>(&parsed)) return reply.refuse_with(*refusal);
   const auto to = std::get<DeviceAddress>(device);
-  auto answer = connections_.establish(caller(), to, std::get<EstablishOptions>(parsed));
-  serving_.spawn(serve_establish(std::move(reply), to, std::move(answer)));
+  const auto by = caller();
+  auto answer = connections_.establish(by, to, std::get<EstablishOptions>(parsed));
+  serving_.spawn(serve_establish(std::move(reply), by, to, std::move(answer)));
 }
 
-Task<Unit> RootObject::serve_establish(Reply<sdbus::ObjectPath, VariantMap> reply, DeviceAddress address,
-                                       Task<Answer<Established>> answer) {
+Task<Unit> RootObject::serve_establish(Reply<sdbus::ObjectPath, VariantMap> reply, Caller by,
+                                       DeviceAddress address, Task<Answer<Established>> answer) {
   auto answered = co_await answer;
   statistics_.count("calls");
   if (auto* refusal = std::get_if<Refusal>(&answered)) {
     statistics_.count_by("calls-refused", refusal->token);
+    log_refused(by, address, *refusal);
     reply.refuse_with(*refusal);
     co_return Unit{};
   }
@@ -89,6 +109,35 @@ Task<Unit> RootObject::serve_establish(Reply<sdbus::ObjectPath, VariantMap> repl
   results.emplace("adopted", sdbus::Variant{established.adopted});
   reply.answer(sdbus::ObjectPath{object_path(address)}, results);
   co_return Unit{};
+}
+
+// What the radio refused, and a user who has too much; mistakes of callers are theirs to log.
+void RootObject::log_refused(const Caller& by, DeviceAddress address, const Refusal& refusal) {
+  LogFields about{.kind = LogKind::call_failed,
+                  .address = address.text(),
+                  .error = short_name(refusal.category),
+                  .detail = refusal.token};
+  switch (refusal.category) {
+    case Category::cancelled:
+    case Category::busy:
+    case Category::invalid_args:
+    case Category::access_denied:
+      return;
+    case Category::limits_exceeded: {
+      const auto said = quota_told_.find(by.uid);
+      if (said != quota_told_.end() && radio_.now() < said->second + kQuotaSaid) return;
+      if (quota_told_.size() >= kQuotaUsers) quota_told_.clear();
+      quota_told_.insert_or_assign(by.uid, radio_.now());
+      about.kind = LogKind::quota_refused;
+      return log_.write(LogLevel::warning,
+                        fmt::format("{} of uid {} is refused: {}", by.name, by.uid, refusal.message), about);
+    }
+    default:
+      log_.write(LogLevel::info,
+                 fmt::format("{}: {} (uid {}) gets no connection: {}", address.text(), by.name, by.uid,
+                             refusal.message),
+                 about);
+  }
 }
 
 void RootObject::ReleaseConnection(sdbus::Result<std::uint32_t>&& result, std::string address,
@@ -122,7 +171,7 @@ void RootObject::Disconnect(sdbus::Result<>&& result, std::string address) {
   log_.write(LogLevel::notice,
              to.text() + ": disconnect for every holder, asked by " + by.name + " (uid " +
                  std::to_string(by.uid) + ")",
-             {.address = to.text()});
+             {.kind = LogKind::link_ended, .address = to.text(), .detail = "forced"});
   auto answer = connections_.disconnect(to);
   serving_.spawn(serve_disconnect(std::move(reply), std::move(answer)));
 }
@@ -139,17 +188,18 @@ void RootObject::CloseStaleConnections(sdbus::Result<std::uint32_t>&& result, st
   const auto what =
       fmt::format("{}: close stale connections, asked by {} (uid {})", of.text(), by.name, by.uid);
   auto answer = connections_.close_stale(by, of, std::get<bool>(only_others));
-  serving_.spawn(serve_close_stale(std::move(reply), what, std::move(answer)));
+  serving_.spawn(serve_close_stale(std::move(reply), what, of, std::move(answer)));
 }
 
-Task<Unit> RootObject::serve_close_stale(Reply<std::uint32_t> reply, std::string what,
+Task<Unit> RootObject::serve_close_stale(Reply<std::uint32_t> reply, std::string what, DeviceAddress of,
                                          Task<Answer<std::uint32_t>> answer) {
   auto answered = co_await answer;
   if (auto* refusal = std::get_if<Refusal>(&answered)) {
     reply.refuse_with(*refusal);
     co_return Unit{};
   }
-  log_.write(LogLevel::notice, fmt::format("{}: {} closed", what, std::get<std::uint32_t>(answered)));
+  log_.write(LogLevel::notice, fmt::format("{}: {} closed", what, std::get<std::uint32_t>(answered)),
+             {.kind = LogKind::stale_closed, .address = of.text()});
   reply.answer(std::get<std::uint32_t>(answered));
   co_return Unit{};
 }
@@ -198,10 +248,10 @@ void RootObject::ClearCache(sdbus::Result<bool>&& result, std::string address, O
   const auto by = caller();
   const auto what = of.text() + (std::get<bool>(force) ? ": clear cache, by force" : ": clear cache");
   auto answer = connections_.clear_cache(by, of, std::get<bool>(force));
-  serving_.spawn(serve_clear(std::move(reply), by, what, std::move(answer)));
+  serving_.spawn(serve_clear(std::move(reply), by, what, of, std::move(answer)));
 }
 
-Task<Unit> RootObject::serve_clear(Reply<bool> reply, Caller by, std::string what,
+Task<Unit> RootObject::serve_clear(Reply<bool> reply, Caller by, std::string what, DeviceAddress of,
                                    Task<Answer<Cleared>> answer) {
   auto answered = co_await answer;
   if (auto* refusal = std::get_if<Refusal>(&answered)) {
@@ -209,7 +259,7 @@ Task<Unit> RootObject::serve_clear(Reply<bool> reply, Caller by, std::string wha
     co_return Unit{};
   }
   const auto& cleared = std::get<Cleared>(answered);
-  log_cleared(by, what, cleared);
+  log_cleared(by, what, of.text(), cleared);
   reply.answer(cleared.entries + cleared.objects > 0);
   co_return Unit{};
 }
@@ -227,16 +277,18 @@ Task<Unit> RootObject::serve_clear_all(Reply<std::uint32_t> reply, Caller by, Ta
     co_return Unit{};
   }
   const auto& cleared = std::get<Cleared>(answered);
-  log_cleared(by, "all devices: clear cache", cleared);
+  log_cleared(by, "all devices: clear cache", {}, cleared);
   reply.answer(cleared.entries);
   co_return Unit{};
 }
 
-void RootObject::log_cleared(const Caller& by, const std::string& what, const Cleared& cleared) {
+void RootObject::log_cleared(const Caller& by, const std::string& what, const std::string& of,
+                             const Cleared& cleared) {
   log_.write(LogLevel::notice,
              fmt::format("{}, asked by {} (uid {}): {} entries and {} objects of BlueZ removed{}", what,
                          by.name, by.uid, cleared.entries, cleared.objects,
-                         cleared.later ? "; BlueZ's object follows when the link has ended" : ""));
+                         cleared.later ? "; BlueZ's object follows when the link has ended" : ""),
+             {.kind = LogKind::cache_cleared, .address = of});
 }
 
 void RootObject::Describe(sdbus::Result<std::string>&& result, std::string address) {
@@ -297,7 +349,7 @@ Task<Unit> RootObject::report_stale() {
         fmt::format("{} is connected ({}), and nobody leases it here; to end that: busctl call org.bleconnd "
                     "/org/bleconnd org.bleconnd.Manager1 CloseStaleConnections 'sa{{sv}}' {} 0",
                     link.address, link.path, link.address),
-        {.address = link.address});
+        {.kind = LogKind::foreign_link, .address = link.address});
   co_return Unit{};
 }
 
@@ -312,12 +364,33 @@ Task<Unit> RootObject::follow_stack() {
   for (;;) {
     if (auto now = stack_state(); now != state_) {
       state_ = now;
-      log_.write(LogLevel::info, "state: " + state_);
+      log_.write(LogLevel::debug, "state: " + state_);
       announce("State");
     }
     status_changed_.notify();
-    co_await radio_.bluez.stack_changed().until(kNever, unstoppable());
+    const auto due = say_whether_adapter();
+    co_await radio_.bluez.stack_changed().until(due, unstoppable());
   }
+}
+
+// An adapter is missed when bluetoothd has been asked for its adapters: while it is looked at there is none
+// yet; and when it stays so: a bluetoothd that ends turns its adapters off first. Until when that has to be
+// seen.
+TimePoint RootObject::say_whether_adapter() {
+  if (state_ == "running" && std::exchange(without_adapter_, false))
+    log_.write(LogLevel::notice, "there is an adapter that is on", {.kind = LogKind::adapter_there});
+  if (state_ != "waiting-for-adapter" || !radio_.stack().explored) {
+    no_adapter_since_.reset();
+    return kNever;
+  }
+  if (!no_adapter_since_) no_adapter_since_ = radio_.now();
+  if (without_adapter_) return kNever;
+  const auto due = *no_adapter_since_ + kNoAdapter;
+  if (radio_.now() < due) return due;
+  without_adapter_ = true;
+  log_.write(LogLevel::warning, "bluetoothd has no adapter that is on: nothing can be connected",
+             {.kind = LogKind::no_adapter});
+  return kNever;
 }
 
 // However much changes in a turn of the loop, one signal a device and an adapter tells of it.
@@ -358,7 +431,9 @@ void RootObject::report_troubles() {
   for (auto& adapter : radio_.stack().adapters) {
     const auto what = trouble(adapter, radio_);
     if (what.empty()) {
-      if (troubled_.erase(adapter.address) > 0) log_.write(LogLevel::notice, adapter.name + ": works again");
+      if (troubled_.erase(adapter.address) > 0)
+        log_.write(LogLevel::notice, adapter.name + ": works again",
+                   {.kind = LogKind::adapter_well, .adapter = adapter.name});
     } else if (troubled_.insert(adapter.address).second) {
       log_.write(
           LogLevel::warning,
@@ -367,7 +442,7 @@ void RootObject::report_troubles() {
                       adapter.name, what,
                       radio_.queue.failing(adapter.address) ? ", maintained devices are tried rarely" : "",
                       adapter.address),
-          {.adapter = adapter.name});
+          {.kind = LogKind::adapter_failing, .adapter = adapter.name});
     }
   }
 }
@@ -433,11 +508,11 @@ void RootObject::stage_changed(DeviceSession& session, const std::string& reason
     log_.write(LogLevel::info,
                session.address().text() + ": connected on " + session.adapter() + ", attempt " +
                    std::to_string(session.attempt()),
-               fields(session));
+               fields(session, LogKind::link_up));
   log_.write(LogLevel::debug,
              session.address().text() + ": " + std::string{text(session.stage())} +
                  (reason.empty() ? "" : " (" + reason + ")"),
-             fields(session));
+             fields(session, LogKind::plain));
   announce_connections();
 }
 
@@ -446,8 +521,10 @@ void RootObject::attempt_failed(DeviceSession& session, const FailedAttempt& fai
   changed(session);
   if (auto device = devices_.find(session.address()); device != devices_.end())
     device->second->attempt_failed(failed, as);
-  auto about = fields(session);
-  about.error = error_name(as.category);
+  auto about = fields(session, failed.last ? LogKind::gave_up : LogKind::attempt_failed);
+  about.attempt = failed.attempt;
+  about.error = short_name(as.category);
+  about.detail = as.token;
   const auto next = failed.last ? std::string{"given up"} : "next in " + seconds(failed.retry_in);
   log_.write(failed.last ? LogLevel::warning : LogLevel::info,
              session.address().text() + ": attempt " + std::to_string(failed.attempt) + " failed, " + next +
@@ -460,10 +537,12 @@ void RootObject::link_ended(DeviceSession& session, const std::string& reason) {
   if (auto device = devices_.find(session.address()); device != devices_.end())
     device->second->link_ended(reason);
   const bool silent = reason == "services-incomplete";
+  auto about = fields(session, kind_of_end(reason));
+  about.detail = reason;
   log_.write(silent ? LogLevel::warning : LogLevel::info,
              session.address().text() + ": disconnected (" + reason + ")" +
                  (silent ? "; the link was up and had no services: restart the device if it stays so" : ""),
-             fields(session));
+             about);
 }
 
 void RootObject::link_stays(DeviceSession& session, const std::string& path, bool answered) {
@@ -475,7 +554,23 @@ void RootObject::link_stays(DeviceSession& session, const std::string& path, boo
                   "org.bleconnd.Manager1 CloseStaleConnections 'sa{{sv}}' {} 0; if that ends none, restart "
                   "bluetoothd: systemctl restart bluetooth",
                   session.address().text(), path, what, session.address().text()),
-      fields(session));
+      fields(session, LogKind::link_stays));
+}
+
+void RootObject::lease_passes(DeviceSession& session, LeaseChange change, const std::string& by) {
+  const auto device = session.address().text();
+  switch (change) {
+    case LeaseChange::lingers:
+      return log_.write(LogLevel::info,
+                        device + ": " + by + " has left the bus without a release; its lease lingers",
+                        fields(session, LogKind::lease_lingers));
+    case LeaseChange::taken_over:
+      return log_.write(LogLevel::info, device + ": " + by + " takes over a lease that lingered",
+                        fields(session, LogKind::lease_taken_over));
+    case LeaseChange::linger_ended:
+      return log_.write(LogLevel::info, device + ": the lease of a program that has left the bus is over",
+                        fields(session, LogKind::linger_ended));
+  }
 }
 
 void RootObject::services_changed(DeviceSession& session, const std::vector<std::string>& difference) {
@@ -483,7 +578,7 @@ void RootObject::services_changed(DeviceSession& session, const std::vector<std:
     device->second->services_changed();
   log_.write(LogLevel::notice,
              fmt::format("{}: services changed: {}", session.address().text(), fmt::join(difference, ", ")),
-             fields(session));
+             fields(session, LogKind::services_changed));
 }
 
 void RootObject::gone(DeviceSession& session) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -74,26 +75,30 @@ class RootObject final
   void attempt_failed(DeviceSession& session, const FailedAttempt& failed, const Refusal& as) override;
   void link_ended(DeviceSession& session, const std::string& reason) override;
   void link_stays(DeviceSession& session, const std::string& path, bool answered) override;
+  void lease_passes(DeviceSession& session, LeaseChange change, const std::string& by) override;
   void services_changed(DeviceSession& session, const std::vector<std::string>& difference) override;
   void gone(DeviceSession& session) override;
 
   Caller caller();
-  Task<Unit> serve_establish(Reply<sdbus::ObjectPath, VariantMap> reply, DeviceAddress address,
+  Task<Unit> serve_establish(Reply<sdbus::ObjectPath, VariantMap> reply, Caller by, DeviceAddress address,
                              Task<Answer<Established>> answer);
+  void log_refused(const Caller& by, DeviceAddress address, const Refusal& refusal);
   Task<Unit> serve_release(Reply<std::uint32_t> reply, Task<Answer<std::uint32_t>> answer);
-  Task<Unit> serve_close_stale(Reply<std::uint32_t> reply, std::string what,
+  Task<Unit> serve_close_stale(Reply<std::uint32_t> reply, std::string what, DeviceAddress of,
                                Task<Answer<std::uint32_t>> answer);
   Task<Unit> serve_disconnect(Reply<> reply, Task<Answer<Unit>> answer);
   Task<Unit> serve_services(Reply<ManagedObjects, VariantMap> reply, Task<Answer<Services>> answer);
-  Task<Unit> serve_clear(Reply<bool> reply, Caller by, std::string what, Task<Answer<Cleared>> answer);
+  Task<Unit> serve_clear(Reply<bool> reply, Caller by, std::string what, DeviceAddress of,
+                         Task<Answer<Cleared>> answer);
   Task<Unit> serve_clear_all(Reply<std::uint32_t> reply, Caller by, Task<Answer<Cleared>> answer);
   Task<Unit> serve_describe(Reply<std::string> reply, Task<Answer<Description>> answer);
   Task<Unit> tell_changes();
   Task<Unit> follow_adapters();
   void match_adapters();
   void report_troubles();
-  void log_cleared(const Caller& by, const std::string& what, const Cleared& cleared);
+  void log_cleared(const Caller& by, const std::string& what, const std::string& of, const Cleared& cleared);
   Task<Unit> follow_stack();
+  TimePoint say_whether_adapter();
   std::string stack_state() const;
   void announce_connections();
   void announce(const char* property);
@@ -104,6 +109,8 @@ class RootObject final
   UidOf uid_of_;
   std::string version_;
   std::string state_;
+  std::optional<TimePoint> no_adapter_since_;
+  bool without_adapter_ = false;  // it has been said
   std::uint32_t told_connections_ = 0;
   Statistics statistics_;
   std::map<std::string, std::function<std::uint64_t()>> other_counters_;
@@ -113,6 +120,7 @@ class RootObject final
   std::set<DeviceAddress> changed_devices_;  // whose properties are told at the end of this turn of the loop
   Notice devices_changed_;
   std::map<std::string, std::unique_ptr<AdapterObject>> adapters_;  // by name
+  std::map<std::uint32_t, TimePoint> quota_told_;                   // by user, when it was said last
   std::set<std::string> troubled_;                                  // adapters, by address
   bleconnd::Connections connections_;
   Scope serving_;  // destroyed first: its tasks use everything above

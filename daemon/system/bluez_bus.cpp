@@ -91,13 +91,14 @@ void BluezBus::owner_is(std::string bluetoothd) {
   if (bluetoothd == former) return;
   adapters_.owner_is(bluetoothd);
   if (!former.empty()) {
-    journal_.info("bluetoothd has left the bus");
+    journal_.tell(LogLevel::notice, {.kind = LogKind::bluetoothd_away}, "bluetoothd has left the bus");
     devices_.all_gone({});
     line_.gone(former);
     dial_lines_.gone(former);
   }
   if (!bluetoothd.empty()) {
-    journal_.info("bluetoothd is there: {}", printable(bluetoothd));
+    journal_.tell(LogLevel::info, {.kind = LogKind::bluetoothd_there}, "bluetoothd is there: {}",
+                  printable(bluetoothd));
     exploring_.spawn(explore(std::move(bluetoothd)));
   }
   stack_changed_.notify();

@@ -30,7 +30,8 @@ CacheDirectory::CacheDirectory(std::string folder, EventLoop& loop, const Log& l
     tasks_.spawn(write_behind());
   else
     log_.write(LogLevel::warning,
-               "CACHE_DIRECTORY is not set: the services of devices are forgotten at the end");
+               "CACHE_DIRECTORY is not set: the services of devices are forgotten at the end",
+               {.kind = LogKind::cache_unwritable});
 }
 
 std::optional<CacheEntry> CacheDirectory::load(DeviceAddress device) {
@@ -42,7 +43,8 @@ std::optional<CacheEntry> CacheDirectory::load(DeviceAddress device) {
   if (!folder_counts()) return {};
   auto read = read_cached_text(folder_, cache_file_name(device), void_before_, kUseAccuracy.count());
   if (read.kind == CachedText::Kind::unreadable && !std::exchange(reading_fails_, true))
-    log_.write(LogLevel::warning, "cannot read services from " + folder_ + ": " + read.text);
+    log_.write(LogLevel::warning, "cannot read services from " + folder_ + ": " + read.text,
+               {.kind = LogKind::cache_unwritable});
   if (read.kind != CachedText::Kind::unreadable) reading_fails_ = false;
   if (read.kind == CachedText::Kind::unusable) set_aside(device, read.text);
   if (read.kind != CachedText::Kind::text) return {};
@@ -59,7 +61,7 @@ bool CacheDirectory::has(DeviceAddress device) const {
 void CacheDirectory::set_aside(DeviceAddress device, const std::string& why) {
   const auto name = cache_file_name(device);
   log_.write(LogLevel::warning, name + " cannot be used and becomes " + name + kSetAside + ": " + why,
-             {.address = device.text()});
+             {.kind = LogKind::cache_damaged, .address = device.text()});
   hold(device, nullptr, true);
 }
 
@@ -85,7 +87,7 @@ Task<bool> CacheDirectory::remove(DeviceAddress device) {
   if (at != held_.end() && at->second.state == Held::State::failed && !at->second.text)
     log_.write(LogLevel::warning,
                "the services of " + device.text() + " cannot be removed: they come back with a restart",
-               {.address = device.text()});
+               {.kind = LogKind::cache_unwritable, .address = device.text()});
   co_return there;
 }
 
@@ -107,7 +109,8 @@ Task<std::uint32_t> CacheDirectory::remove_all() {
   work_.notify();
   while (passes_ended_ < pass) co_await ended_.until(kNever, unstoppable());
   if (void_before_ > 0)
-    log_.write(LogLevel::warning, "not all services could be removed: they come back with a restart");
+    log_.write(LogLevel::warning, "not all services could be removed: they come back with a restart",
+               {.kind = LogKind::cache_unwritable});
   co_return *removed;
 }
 

@@ -114,7 +114,8 @@ void CacheDirectory::say(const std::string& trouble) {
   const bool was_failing = std::exchange(failing_, !trouble.empty());
   if (failing_ && !was_failing)
     log_.write(LogLevel::warning,
-               "cannot write to " + folder_ + ": " + trouble + "; new services are kept in memory");
+               "cannot write to " + folder_ + ": " + trouble + "; new services are kept in memory",
+               {.kind = LogKind::cache_unwritable});
   if (!failing_ && was_failing) log_.write(LogLevel::notice, "services are written to " + folder_ + " again");
 }
 

@@ -21,6 +21,7 @@ namespace bleconnd {
 namespace {
 
 using namespace std::chrono_literals;
+const LogFields kWrong{.kind = LogKind::configuration_wrong};
 constexpr int kMostBytes = 256 * 1024;  // a device node or a log in the place of the file ends somewhere
 
 struct Reading {
@@ -48,7 +49,9 @@ char* next_line(char* buffer, int size, void* reading_) {
   }
   buffer[used++] = '\n';
   buffer[used] = 0;
-  if (too_long) reading.journal.warning("{}:{}: too long, its end is ignored", reading.name, reading.line);
+  if (too_long)
+    reading.journal.tell(LogLevel::warning, kWrong, "{}:{}: too long, its end is ignored", reading.name,
+                         reading.line);
   return buffer;
 }
 
@@ -66,7 +69,8 @@ std::optional<std::uint32_t> number(const Reading& reading, const std::string& a
                                     const char* value, std::uint32_t most) {
   const auto parsed = parse_number(value, most);
   if (!parsed)
-    reading.journal.warning("{}: {}={} is no number from 0 to {}, ignored", at, key, printable(value), most);
+    reading.journal.tell(LogLevel::warning, kWrong, "{}: {}={} is no number from 0 to {}, ignored", at, key,
+                         printable(value), most);
   return parsed;
 }
 
@@ -89,8 +93,8 @@ int on_key(void* reading_, const char* section_, const char* key_, const char* v
     const auto slots = number(reading, at, key_, value, kMostSlots);
     if (slots) reading.result.slots.insert_or_assign(adapter->text(), *slots);
   } else {
-    reading.journal.warning("{}: unknown key {} in section [{}], ignored", at, printable(key),
-                            printable(section));
+    reading.journal.tell(LogLevel::warning, kWrong, "{}: unknown key {} in section [{}], ignored", at,
+                         printable(key), printable(section));
   }
   return 1;
 }
@@ -108,14 +112,17 @@ Configuration read_configuration(const std::string& directory, const Journal& jo
   const auto name = directory + "/main.conf";
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file{std::fopen(name.c_str(), "re"), std::fclose};
   if (!file) {
-    if (errno != ENOENT) journal.warning("{}: {}, the defaults are used", name, std::strerror(errno));
+    if (errno != ENOENT)
+      journal.tell(LogLevel::warning, kWrong, "{}: {}, the defaults are used", name, std::strerror(errno));
     return {};
   }
   Reading reading{.file = file.get(), .name = name, .journal = journal};
   const int bad_line = ini_parse_stream(next_line, &reading, on_key, &reading);
-  if (bad_line > 0) journal.warning("{}:{}: neither a section nor a key, ignored", name, bad_line);
-  if (std::ferror(file.get())) journal.warning("{}: {}", name, std::strerror(errno));
-  if (reading.bytes >= kMostBytes) journal.warning("{}: only the first {} bytes are read", name, kMostBytes);
+  if (bad_line > 0)
+    journal.tell(LogLevel::warning, kWrong, "{}:{}: neither a section nor a key, ignored", name, bad_line);
+  if (std::ferror(file.get())) journal.tell(LogLevel::warning, kWrong, "{}: {}", name, std::strerror(errno));
+  if (reading.bytes >= kMostBytes)
+    journal.tell(LogLevel::warning, kWrong, "{}: only the first {} bytes are read", name, kMostBytes);
   return reading.result;
 }
 

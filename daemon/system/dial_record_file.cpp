@@ -41,7 +41,9 @@ DialRecordFile::DialRecordFile(const std::string& directory, const std::string& 
     if (dial && path.size() <= kMostText && former_.size() < kMostDials)
       former_.emplace(path, Dial{std::string{dial->first}, dial->second});
   }
-  if (!sound) journal.warning("the record of dials is damaged, a part of it is ignored");
+  if (!sound)
+    journal.tell(LogLevel::warning, {.kind = LogKind::record_damaged},
+                 "the record of dials is damaged, a part of it is ignored");
 }
 
 void DialRecordFile::dialling(const std::string& owner, const std::string& path) {

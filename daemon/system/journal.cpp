@@ -49,12 +49,7 @@ std::string one_line(std::string_view text) {
 }
 
 void send_to_journal(LogLevel level, const std::string& line, const LogFields& fields) {
-  std::vector<std::string> entry{"MESSAGE=" + line, fmt::format("PRIORITY={}", static_cast<int>(level)),
-                                 "SYSLOG_IDENTIFIER=bleconnd"};
-  if (!fields.address.empty()) entry.push_back("BT_ADDRESS=" + printable(fields.address));
-  if (!fields.adapter.empty()) entry.push_back("BT_ADAPTER=" + printable(fields.adapter));
-  if (fields.attempt > 0) entry.push_back(fmt::format("BT_ATTEMPT={}", fields.attempt));
-  if (!fields.error.empty()) entry.push_back("BT_ERROR=" + printable(fields.error));
+  auto entry = journal_entry(level, line, fields);
   std::vector<iovec> parts;
   parts.reserve(entry.size());
   for (auto& each : entry) parts.push_back({each.data(), each.size()});
@@ -73,6 +68,22 @@ void send_to_stderr(LogLevel level, const std::string& line) {
 }
 
 }  // namespace
+
+std::vector<std::string> journal_entry(LogLevel level, std::string_view text, const LogFields& fields) {
+  std::vector<std::string> entry{"MESSAGE=" + one_line(text),
+                                 fmt::format("PRIORITY={}", static_cast<int>(level)),
+                                 "SYSLOG_IDENTIFIER=bleconnd"};
+  const auto add = [&entry](const char* name, std::string_view value) {
+    if (!value.empty()) entry.push_back(fmt::format("{}={}", name, printable(value)));
+  };
+  add("MESSAGE_ID", message_id(fields.kind));
+  add("BT_ADDRESS", fields.address);
+  add("BT_ADAPTER", fields.adapter);
+  if (fields.attempt > 0) add("BT_ATTEMPT", std::to_string(fields.attempt));
+  add("BT_ERROR", fields.error);
+  add("BT_DETAIL", fields.detail);
+  return entry;
+}
 
 Journal::Journal() : to_journal_{stderr_is_the_journal()} {}
 

@@ -6,10 +6,15 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "ports/log.hpp"
 
 namespace bleconnd {
+
+// The fields of an entry as the journal takes them, "NAME=value" each: one line of text, and values that are
+// printable().
+std::vector<std::string> journal_entry(LogLevel level, std::string_view text, const LogFields& fields);
 
 class Journal final : public LeveledLog {
  public:
@@ -21,6 +26,11 @@ class Journal final : public LeveledLog {
   void set_level(LogLevel level) override { level_ = level; }
   std::string target() const override { return to_journal_ ? "journal" : "console"; }
 
+  // With a kind, which decides nothing but the id.
+  template <class... Args>
+  void tell(LogLevel level, const LogFields& fields, fmt::format_string<Args...> text, Args&&... args) const {
+    if (level <= level_) write(level, fmt::format(text, std::forward<Args>(args)...), fields);
+  }
   template <class... Args>
   void error(fmt::format_string<Args...> text, Args&&... args) const {
     format(LogLevel::error, text, std::forward<Args>(args)...);

@@ -148,7 +148,8 @@ LeaseRecord::Leases LeaseRecordFile::former() {
   const bool persistent_sound = add(all, persistent_.read(), true);
   const bool callers_sound = add(all, callers_.read(), false);
   if (!persistent_sound || !callers_sound)
-    journal_.warning("the record of leases is damaged, a part of it is ignored");
+    journal_.tell(LogLevel::warning, {.kind = LogKind::record_damaged},
+                  "the record of leases is damaged, a part of it is ignored");
   return all;
 }
 

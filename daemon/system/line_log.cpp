@@ -116,7 +116,9 @@ bool LineLog::rewrite() {
 }
 
 void LineLog::say(const char* what, int error) {
-  if (!std::exchange(failing_, true)) journal_.warning("{} {}: {}", file_, what, std::strerror(error));
+  if (!std::exchange(failing_, true))
+    journal_.tell(LogLevel::warning, {.kind = LogKind::record_damaged}, "{} {}: {}", file_, what,
+                  std::strerror(error));
 }
 
 }  // namespace bleconnd

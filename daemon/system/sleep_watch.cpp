@@ -75,12 +75,13 @@ Task<Unit> SleepWatch::keep() {
   for (;;) {
     if (goes_to_sleep_ && !asleep_) {
       asleep_ = true;
-      journal_.info("the host suspends: dials and discovery end");
+      journal_.tell(LogLevel::info, {.kind = LogKind::goes_to_sleep},
+                    "the host suspends: dials and discovery end");
       co_await prepare_();
       lock_ = Descriptor{};
     } else if (!goes_to_sleep_ && asleep_) {
       asleep_ = false;
-      journal_.info("the host has woken");
+      journal_.tell(LogLevel::info, {.kind = LogKind::wakes_up}, "the host has woken");
       wake_();
       wants_lock_ = true;
     } else if (wants_lock_ && !asleep_) {

@@ -47,7 +47,8 @@ std::map<std::string, LearnedLimit> SlotRecordFile::former() {
 }
 
 void SlotRecordFile::learned(const std::string& adapter, std::uint32_t limit) {
-  journal_.info("{}: no more than {} links: two devices in a row were refused at once", adapter, limit);
+  journal_.tell(LogLevel::notice, {.kind = LogKind::slots_learned, .adapter = adapter},
+                "{}: no more than {} links: two devices in a row were refused at once", adapter, limit);
   lines_.put(adapter, std::to_string(limit) + " " + std::to_string(wall_clock()));
 }
 

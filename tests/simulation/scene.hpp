@@ -125,6 +125,7 @@ class Scene : private SessionEvents {
   void attempt_failed(DeviceSession& session, const FailedAttempt& failed, const Refusal& as) override;
   void link_ended(DeviceSession& session, const std::string& reason) override;
   void link_stays(DeviceSession& session, const std::string& path, bool answered) override;
+  void lease_passes(DeviceSession&, LeaseChange, const std::string&) override {}
   void gone(DeviceSession& session) override;
   void services_changed(DeviceSession& session, const std::vector<std::string>& difference) override;
 

@@ -2,10 +2,13 @@
 // Times are real, so only order and generous bounds are checked.
 #include "system/event_loop.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <set>
+#include <string>
 
 #include "async/notice.hpp"
 #include "async/scope.hpp"
@@ -24,6 +27,44 @@ TEST(Journal, OneLineWhateverIsSaid) {
   journal.write(LogLevel::warning, "a\nb\x1b[31mc\x7f", {.address = "x"});
   journal.debug("not at this level");
   EXPECT_EQ(captured.text(), "warning a b [31mc \n");
+}
+
+TEST(Journal, FieldsOfAnEntry) {
+  using ::testing::ElementsAre;
+  const LogFields all{.kind = LogKind::attempt_failed,
+                      .address = "AA:BB:CC:DD:EE:FF",
+                      .adapter = "hci0",
+                      .attempt = 3,
+                      .error = "NotFound",
+                      .detail = "not-seen"};
+  EXPECT_THAT(journal_entry(LogLevel::info, "attempt 3 failed", all),
+              ElementsAre("MESSAGE=attempt 3 failed", "PRIORITY=6", "SYSLOG_IDENTIFIER=bleconnd",
+                          "MESSAGE_ID=" + std::string{message_id(LogKind::attempt_failed)},
+                          "BT_ADDRESS=AA:BB:CC:DD:EE:FF", "BT_ADAPTER=hci0", "BT_ATTEMPT=3",
+                          "BT_ERROR=NotFound", "BT_DETAIL=not-seen"));
+  EXPECT_THAT(journal_entry(LogLevel::error, "nothing known", {}),
+              ElementsAre("MESSAGE=nothing known", "PRIORITY=3", "SYSLOG_IDENTIFIER=bleconnd"));
+}
+
+// A field that others wrote cannot become two, nor one of another name.
+TEST(Journal, ForeignTextStaysInItsField) {
+  using ::testing::Contains;
+  using ::testing::ElementsAre;
+  const auto entry = journal_entry(LogLevel::warning, "a\nPRIORITY=0", {.detail = "x\nBT_ADDRESS=y\x1b[2J"});
+  EXPECT_THAT(entry, ElementsAre("MESSAGE=a PRIORITY=0", "PRIORITY=4", "SYSLOG_IDENTIFIER=bleconnd",
+                                 "BT_DETAIL=x\\x0ABT_ADDRESS=y\\x1B[2J"));
+  EXPECT_THAT(journal_entry(LogLevel::info, "", {.adapter = std::string(1000, 'x')}),
+              Contains("BT_ADAPTER=" + std::string(64, 'x') + "..."));
+}
+
+TEST(Journal, EveryKindHasAnIdOfItsOwn) {
+  std::set<std::string_view> ids;
+  for (const auto& row : kLogKinds) {
+    EXPECT_EQ(message_id(row.kind), row.id);
+    EXPECT_EQ(row.id.size(), 32u);
+    EXPECT_TRUE(ids.insert(row.id).second) << row.id;
+  }
+  EXPECT_EQ(message_id(LogKind::plain), "");
 }
 
 TEST(Readiness, TellsTheServiceManager) {
