@@ -77,4 +77,5 @@ async def main(words):
         status.write(f"{passed} passed, {failed} failed\n")
 
 
-asyncio.run(main(sys.argv[1:]))
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))
