@@ -34,13 +34,14 @@ std::optional<std::string> Quota::objection(std::uint32_t uid, Kind kind, std::u
   if (counts_->all + more > kMostOfAll)
     return "all users hold " + std::to_string(counts_->all) + " of " + std::to_string(kMostOfAll) +
            " leases and calls";
+  if (uid == 0) return {};
   const auto at = counts_->users.find(uid);
-  if (uid == 0 || at == counts_->users.end()) return {};
+  const auto user = at == counts_->users.end() ? Hold::Counts::User{} : at->second;
   const auto text = "uid " + std::to_string(uid) + " holds ";
-  if (at->second.all + more > kMost)
-    return text + std::to_string(at->second.all) + " of " + std::to_string(kMost) + " leases and calls";
-  if (kind == Kind::persistent && at->second.persistent + 1 > kMostPersistent)
-    return text + std::to_string(at->second.persistent) + " of " + std::to_string(kMostPersistent) +
+  if (user.all + more > kMost)
+    return text + std::to_string(user.all) + " of " + std::to_string(kMost) + " leases and calls";
+  if (kind == Kind::persistent && user.persistent + 1 > kMostPersistent)
+    return text + std::to_string(user.persistent) + " of " + std::to_string(kMostPersistent) +
            " persistent leases";
   return {};
 }

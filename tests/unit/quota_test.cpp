@@ -40,6 +40,14 @@ TEST(Quota, OfOneUserLeavesOthersAlone) {
   EXPECT_FALSE(quota.objection(1001, Kind::ordinary, 2));
 }
 
+TEST(Quota, BindsWhoHoldsNothingYet) {
+  const Quota quota;
+  EXPECT_THAT(quota.objection(1000, Kind::ordinary, Quota::kMost + 1).value_or(""),
+              HasSubstr("uid 1000 holds 0 of 2048 leases and calls"));
+  EXPECT_FALSE(quota.objection(1000, Kind::persistent, Quota::kMost));
+  EXPECT_FALSE(quota.objection(0, Kind::ordinary, Quota::kMost + 1)) << "root is bound by the total alone";
+}
+
 TEST(Quota, OfPersistentLeasesIsApart) {
   Quota quota;
   const auto holds = take(quota, 1000, Quota::kMostPersistent, Kind::persistent);
