@@ -1,6 +1,5 @@
 // bleconnd: puts the parts together and runs the loop. Objects first, then the name, then READY=1; BlueZ is
 // looked at after that.
-#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdlib>
 
@@ -15,6 +14,7 @@
 #include "system/event_loop.hpp"
 #include "system/journal.hpp"
 #include "system/lease_record_file.hpp"
+#include "system/options.hpp"
 #include "system/readiness.hpp"
 #include "system/sdbus_compat.hpp"
 #include "system/sleep_watch.hpp"
@@ -67,12 +67,25 @@ int run(Journal& journal) {
                    [&] { return root.connections().prepare_for_sleep(kGoToSleep); },
                    [&] { root.connections().wake_up(); }};
 
-  auto configure = [&] {
-    auto configuration = read_configuration(configuration_directory(), journal);
-    root.connections().set_linger(configuration.linger);
-    radio.queue.configure(std::move(configuration.slots));
+  auto log_level = journal.level();  // as the configuration has it
+  const auto configure = [&] {
+    const auto read = read_configuration(configuration_directories());
+    for (auto& warning : read.warnings)
+      journal.tell(LogLevel::warning, {.kind = LogKind::configuration_wrong}, "{}", warning);
+    root.connections().configure(read.values.settings);
+    cache.configure({read.values.cache_entries, std::uint64_t{read.values.cache_mib} * 1024 * 1024});
+    if (std::exchange(log_level, read.values.log_level) != read.values.log_level)
+      journal.set_level(log_level);
+  };
+  const auto reload = [&] {
+    notify_reloading();
+    configure();
+    notify_ready();
+    journal.tell(LogLevel::info, {.kind = LogKind::configuration_read},
+                 "the configuration has been read again");
   };
   configure();
+  root.on_reload(reload);
   if (const auto restored = root.connections().restore(clients.present()); restored > 0)
     journal.tell(LogLevel::notice, {.kind = LogKind::leases_restored},
                  "leases of before that are restored: {}; their links are looked for", restored);
@@ -83,11 +96,7 @@ int run(Journal& journal) {
   };
   loop.on_signal(SIGTERM, stop);
   loop.on_signal(SIGINT, stop);
-  loop.on_signal(SIGHUP, [&] {
-    configure();
-    journal.tell(LogLevel::info, {.kind = LogKind::configuration_read},
-                 "the configuration has been read again");
-  });
+  loop.on_signal(SIGHUP, reload);
   loop.feed_watchdog();
 
   connection->requestName(bus::ServiceName{"org.bleconnd"});
@@ -105,11 +114,7 @@ int run(Journal& journal) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{
-      "bleconnd: robust Bluetooth LE connections for every program on a host, over BlueZ.\n"
-      "Runs in the foreground on the system bus, as org.bleconnd; systemd starts it."};
-  app.set_version_flag("--version", std::string{"bleconnd "} + BLECONND_VERSION);
-  CLI11_PARSE(app, argc, argv);
+  if (const auto done = carry_out_options(argc, argv, BLECONND_VERSION)) return *done;
   Journal journal;
   try {
     return run(journal);

@@ -174,9 +174,12 @@ void explain(const Style& style, const json& described) {
   }
   if (const auto now = text_of(device, "now"); !now.empty())
     fmt::print("  a call now  would {}\n", coloured(style, kGood, now));
-  for (auto& adapter : described.value("adapters", json::array()))
+  for (auto& adapter : described.value("adapters", json::array())) {
+    if (adapter.value("ignored", false))
+      fmt::print("  {}  ignored, by bleconnd.conf\n", text_of(adapter, "name"));
     if (const auto trouble = text_of(adapter, "trouble"); !trouble.empty())
       fmt::print("  {}  {}\n", text_of(adapter, "name"), coloured(style, kBad, trouble));
+  }
 }
 
 void print_status(const Style& style, const json& described, const std::string& version,
@@ -192,7 +195,7 @@ void print_status(const Style& style, const json& described, const std::string& 
                     adapter.value("powered", false) ? "on" : "off",
                     std::to_string(adapter["allocated"].size()), slots == 0 ? "?" : std::to_string(slots),
                     dialling.empty() ? "-" : dialling, std::to_string(adapter["queued"].size()),
-                    text_of(adapter, "trouble")});
+                    adapter.value("ignored", false) ? "ignored" : text_of(adapter, "trouble")});
   }
   print_table(rows);
   fmt::print("devices: {}; leases and waiting calls: {}\n", described["devices"].size(),

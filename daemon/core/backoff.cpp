@@ -10,19 +10,20 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-milliseconds after_lost_link(std::uint32_t links_lost) {
+milliseconds after_lost_link(std::uint32_t links_lost, milliseconds longest) {
   constexpr std::uint32_t at_once = 4;
   if (links_lost <= at_once) return 0ms;
-  const auto doublings = std::min(links_lost - at_once - 1, 3U);  // 0.25 s x 8 = 2 s
-  return 250ms * (1 << doublings);
+  constexpr std::uint32_t enough = 11;  // 0.25 s x 2^11 is beyond what can be set
+  const auto doublings = std::min(links_lost - at_once - 1, enough);
+  return std::min(250ms * (1 << doublings), longest);
 }
 
 }  // namespace
 
-milliseconds backoff(Cause cause, std::uint32_t links_lost, std::uint32_t in_progress) {
+milliseconds backoff(Cause cause, std::uint32_t links_lost, std::uint32_t in_progress, const Pauses& pauses) {
   switch (cause) {
     case Cause::link_lost:
-      return after_lost_link(links_lost);
+      return after_lost_link(links_lost, pauses.link_lost_longest);
     case Cause::in_progress:
     case Cause::in_progress_too_long:
       return in_progress <= 4 ? 250ms : 1000ms;
@@ -34,7 +35,7 @@ milliseconds backoff(Cause cause, std::uint32_t links_lost, std::uint32_t in_pro
     case Cause::adapter_busy:
       return 0ms;
     case Cause::slot_refused:
-      return 4000ms;
+      return pauses.slot_refused;
     case Cause::aborted_esp_long:
       return 1000ms;
     case Cause::aborted_esp_medium:

@@ -31,17 +31,17 @@ Quota::Hold::~Hold() {
 Quota::Quota() : counts_{std::make_shared<Hold::Counts>()} {}
 
 std::optional<std::string> Quota::objection(std::uint32_t uid, Kind kind, std::uint32_t more) const {
-  if (counts_->all + more > kMostOfAll)
-    return "all users hold " + std::to_string(counts_->all) + " of " + std::to_string(kMostOfAll) +
+  if (counts_->all + more > limits_.all)
+    return "all users hold " + std::to_string(counts_->all) + " of " + std::to_string(limits_.all) +
            " leases and calls";
   if (uid == 0) return {};
   const auto at = counts_->users.find(uid);
   const auto user = at == counts_->users.end() ? Hold::Counts::User{} : at->second;
   const auto text = "uid " + std::to_string(uid) + " holds ";
-  if (user.all + more > kMost)
-    return text + std::to_string(user.all) + " of " + std::to_string(kMost) + " leases and calls";
-  if (kind == Kind::persistent && user.persistent + 1 > kMostPersistent)
-    return text + std::to_string(user.persistent) + " of " + std::to_string(kMostPersistent) +
+  if (user.all + more > limits_.per_user)
+    return text + std::to_string(user.all) + " of " + std::to_string(limits_.per_user) + " leases and calls";
+  if (kind == Kind::persistent && user.persistent + 1 > limits_.persistent)
+    return text + std::to_string(user.persistent) + " of " + std::to_string(limits_.persistent) +
            " persistent leases";
   return {};
 }

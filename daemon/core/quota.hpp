@@ -13,10 +13,16 @@ namespace bleconnd {
 class Quota {
  public:
   // Leases and pending calls together, and persistent leases, of one user; of everybody together. root (uid
-  // 0) is bound by the total alone.
+  // 0) is bound by the total alone. What is held already stays when they are lowered.
   static constexpr std::uint32_t kMost = 2048;
   static constexpr std::uint32_t kMostPersistent = 64;
   static constexpr std::uint32_t kMostOfAll = 8192;
+  struct Limits {
+    std::uint32_t per_user = kMost;
+    std::uint32_t persistent = kMostPersistent;
+    std::uint32_t all = kMostOfAll;
+    bool operator==(const Limits&) const = default;
+  };
 
   enum class Kind : std::uint8_t { ordinary, persistent };
 
@@ -42,6 +48,7 @@ class Quota {
   };
 
   Quota();
+  void configure(const Limits& limits) { limits_ = limits; }
   // What a limit says against one more (`more` of them), in words; nothing if there is room.
   std::optional<std::string> objection(std::uint32_t uid, Kind kind, std::uint32_t more = 1) const;
   Hold hold(std::uint32_t uid, Kind kind);  // without asking: whoever takes several asks once before
@@ -50,6 +57,7 @@ class Quota {
 
  private:
   std::shared_ptr<Hold::Counts> counts_;
+  Limits limits_;
 };
 
 }  // namespace bleconnd

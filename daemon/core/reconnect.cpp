@@ -20,25 +20,25 @@ milliseconds after_loss(std::string_view reason) {
 
 }  // namespace
 
-// base, doubled with each failure in a row, at most kMost.
-void Reconnect::retry(milliseconds base, Time now) {
-  constexpr std::uint32_t enough = 11;  // 0.25 s x 2^11 is beyond kMost
-  const auto delay = base * (1U << std::min(failures_, enough));
+// base, doubled with each failure in a row.
+void Reconnect::retry(milliseconds base, Time now, const Times& times) {
+  constexpr std::uint32_t enough = 19;  // 0.25 s x 2^19 is beyond the day that can be set
+  const auto delay = base * (std::int64_t{1} << std::min(failures_, enough));
   tried_ = now;
-  due_ = now + std::min<milliseconds>(delay, kMost);
+  due_ = now + std::min<milliseconds>(delay, times.longest);
 }
 
-void Reconnect::lost(std::string_view reason, Time now) {
-  const bool lasted = up_since_ && now - *up_since_ >= kStable;
+void Reconnect::lost(std::string_view reason, Time now, const Times& times) {
+  const bool lasted = up_since_ && now - *up_since_ >= times.stable;
   failures_ = lasted ? 0 : failures_ + 1;
   up_since_.reset();
-  retry(after_loss(reason), now);
+  retry(after_loss(reason), now, times);
 }
 
-void Reconnect::failed(Cause cause, Time now) {
+void Reconnect::failed(Cause cause, Time now, const Times& times) {
   up_since_.reset();
   ++failures_;
-  retry(row(cause).counter == Counter::hopeless ? milliseconds{kMost} : kLeast, now);
+  retry(row(cause).counter == Counter::hopeless ? milliseconds{times.longest} : kLeast, now, times);
 }
 
 void Reconnect::sign(Time now) {

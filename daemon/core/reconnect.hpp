@@ -24,10 +24,17 @@ class Reconnect {
   static constexpr std::uint32_t kOpenAfter = 5;
   static constexpr std::chrono::seconds kFresh{30};
 
+  // What the administrator may change of it.
+  struct Times {
+    std::chrono::seconds longest{kMost};
+    std::chrono::seconds stable{kStable};
+    bool operator==(const Times&) const = default;
+  };
+
   void connected(Time now) { up_since_ = now; }
   // `reason` as Device1.Disconnected tells it: link-lost, link-lost-timeout, link-lost-remote, adapter-off …
-  void lost(std::string_view reason, Time now);
-  void failed(Cause cause, Time now);
+  void lost(std::string_view reason, Time now, const Times& times = {kMost, kStable});
+  void failed(Cause cause, Time now, const Times& times = {kMost, kStable});
   // It was heard after it had been away, its adapter has come up, or bluetoothd is back: half-open.
   void sign(Time now);
   // A call with priority high, a success that lasted: as if nothing had failed.
@@ -38,7 +45,7 @@ class Reconnect {
   bool is_open() const { return failures_ >= kOpenAfter; }
 
  private:
-  void retry(std::chrono::milliseconds base, Time now);
+  void retry(std::chrono::milliseconds base, Time now, const Times& times);
 
   std::uint32_t failures_ = 0;
   Time due_{};    // at once

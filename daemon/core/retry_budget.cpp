@@ -2,8 +2,6 @@
 // At most (max_attempts - 1) + (transient_bound - 1) + 1 counted failures: 12 by default.
 #include "core/retry_budget.hpp"
 
-#include "core/backoff.hpp"
-
 namespace bleconnd {
 
 std::uint32_t RetryBudget::transient_bound(std::uint32_t max_attempts) {
@@ -18,12 +16,12 @@ void RetryBudget::count(Cause cause, Counter counter) {
   in_progress_ = in_progress ? in_progress_ + 1 : 0;
 }
 
-RetryBudget::Decision RetryBudget::after(Cause cause, std::uint32_t max_attempts) {
+RetryBudget::Decision RetryBudget::after(Cause cause, std::uint32_t max_attempts, const Pauses& pauses) {
   const auto counter = row(cause).counter;
   count(cause, counter);
   if (counter == Counter::hopeless) return {true, {}, 0, 0};
 
-  const auto delay = backoff(cause, links_lost_, in_progress_);
+  const auto delay = backoff(cause, links_lost_, in_progress_, pauses);
   if (counter == Counter::none) return {false, delay, 0, 0};
 
   const bool transient = counter == Counter::transient;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 
+#include "core/backoff.hpp"
 #include "core/failure.hpp"
 
 namespace bleconnd {
@@ -22,7 +23,7 @@ class RetryBudget {
   // transient_bound(). The first failure that reaches either bound ends the run. Hopeless ones give up at
   // once; uncounted ones (adapter off, bluetoothd away, another program's dial) never do. `max_attempts` is
   // passed each time since callers who join may raise it, and callers who leave may lower it again.
-  Decision after(Cause cause, std::uint32_t max_attempts);
+  Decision after(Cause cause, std::uint32_t max_attempts, const Pauses& pauses = {});
 
   // min(9, 2 · max_attempts + 1)
   static std::uint32_t transient_bound(std::uint32_t max_attempts);

@@ -33,15 +33,16 @@ class Absentees::Window {
 
  private:
   bool wanted(const AdapterState& adapter) const {
-    return std::ranges::any_of(
-        of_.places_, [&](const Place* place) { return !place->heard_ && may_use(place->terms_, adapter); });
+    return std::ranges::any_of(of_.places_, [&](const Place* place) {
+      return !place->heard_ && may_use(of_.settings_, place->terms_, adapter);
+    });
   }
   void listen_for(Place& place) {
     if (place.heard_) return;
     std::erase_if(place.ears_, [&](const auto& ear) { return !sessions_.is_open(ear.first); });
     for (auto& path : sessions_.adapters()) {
       const auto* adapter = of_.bluez_.stack().adapter(path);
-      if (place.ears_.contains(path) || !adapter || !may_use(place.terms_, *adapter)) continue;
+      if (place.ears_.contains(path) || !adapter || !may_use(of_.settings_, place.terms_, *adapter)) continue;
       auto ear =
           of_.bluez_.listen(path, place.device_, {path + "/" + place.device_.object_name()}, of_.changed_);
       if (ear.ok()) place.ears_.emplace(path, std::move(ear.value()));
@@ -64,7 +65,7 @@ Absentees::Place::Place(Absentees& owner, DeviceAddress device, Terms terms, std
       terms_{std::move(terms)},
       missed_{missed},
       wake_{wake},
-      due_{owner.executor_.now() + (missed == 0 ? Duration{} : pause(missed))},
+      due_{owner.executor_.now() + (missed == 0 ? Duration{} : owner.pause(missed))},
       since_{owner.executor_.now()} {
   at_ = owner_.places_.insert(owner_.places_.end(), this);
   if (!std::exchange(owner_.keeping_, true)) owner_.tasks_.spawn(owner_.keep());
@@ -76,10 +77,10 @@ Absentees::Place::~Place() {
   owner_.changed_.notify();
 }
 
-Duration Absentees::pause(std::uint32_t missed) {
-  constexpr std::uint32_t enough = 4;  // 20 s x 2^4 is beyond kMostPause
+Duration Absentees::pause(std::uint32_t missed) const {
+  constexpr std::uint32_t enough = 17;  // 1 s x 2^17 is beyond the day that can be set
   const auto doublings = std::min(missed == 0 ? 0 : missed - 1, enough);
-  return std::min<Duration>(kPause * (1U << doublings), kMostPause);
+  return std::min(settings_.listen.pause * (1U << doublings), settings_.listen.longest_pause);
 }
 
 TimePoint Absentees::due() const {
@@ -127,7 +128,7 @@ Task<Unit> Absentees::listen() {
     auto full = began;
     for (auto* place : places_)
       if (waits(place) && place->missed_ == 0) full = std::max(full, place->since_);
-    const auto until = window.none() ? kNever : full + kWindow + window.deaf();
+    const auto until = window.none() ? kNever : full + settings_.listen.window + window.deaf();
     if (executor_.now() >= until) break;
     co_await changed_.until(until, unstoppable());
   }

@@ -8,7 +8,7 @@
 
 #include "async/notice.hpp"
 #include "async/scope.hpp"
-#include "core/terms.hpp"
+#include "core/settings.hpp"
 #include "ports/bluez.hpp"
 #include "procedures/discovery.hpp"
 
@@ -16,13 +16,13 @@ namespace bleconnd {
 
 class Absentees {
  public:
-  // Architecture: 10 s, then a pause of 20 s, doubled with each window in which it was not heard, to 5 min.
-  static constexpr std::chrono::seconds kWindow{10};
-  static constexpr std::chrono::seconds kPause{20};
-  static constexpr std::chrono::minutes kMostPause{5};
-
-  Absentees(Executor& executor, Bluez& bluez, Discovery& discovery)
-      : executor_{executor}, bluez_{bluez}, discovery_{discovery}, changed_{executor}, tasks_{executor} {}
+  Absentees(Executor& executor, Bluez& bluez, Discovery& discovery, const Settings& settings)
+      : executor_{executor},
+        bluez_{bluez},
+        discovery_{discovery},
+        settings_{settings},
+        changed_{executor},
+        tasks_{executor} {}
   Absentees(const Absentees&) = delete;
 
   // One device that is waited for; dropping it is enough.
@@ -51,12 +51,12 @@ class Absentees {
   std::unique_ptr<Place> join(DeviceAddress device, const Terms& terms, std::uint32_t missed, Notice& wake) {
     return std::make_unique<Place>(*this, device, terms, missed, wake);
   }
-  static Duration pause(std::uint32_t missed);
   // A window for all of them at once: an adapter has come up, or the host has woken.
   void look_now();
 
  private:
   class Window;
+  Duration pause(std::uint32_t missed) const;
   TimePoint due() const;
   Task<Unit> keep();
   Task<Unit> listen();
@@ -65,6 +65,7 @@ class Absentees {
   Executor& executor_;
   Bluez& bluez_;
   Discovery& discovery_;
+  const Settings& settings_;
   Notice changed_;
   std::list<Place*> places_;
   bool keeping_ = false;

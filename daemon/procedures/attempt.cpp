@@ -12,7 +12,8 @@ std::string_view text(Stage stage) {
   return kWords.at(static_cast<std::size_t>(stage));
 }
 
-bool may_use(const Terms& terms, const AdapterState& adapter) {
+bool may_use(const Settings& settings, const Terms& terms, const AdapterState& adapter) {
+  if (settings.ignores(adapter.address)) return false;
   return terms.adapter.empty() || terms.adapter == adapter.name || terms.adapter == adapter.address;
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/failure.hpp"
+#include "core/settings.hpp"
 #include "core/terms.hpp"
 #include "ports/bluez.hpp"
 
@@ -25,7 +26,7 @@ enum class Stage {
 std::string_view text(Stage stage);
 
 // Terms grow while callers join, so a run reads them anew at each use.
-bool may_use(const Terms& terms, const AdapterState& adapter);
+bool may_use(const Settings& settings, const Terms& terms, const AdapterState& adapter);
 
 struct FailedAttempt {
   std::uint32_t attempt;  // 1 …

@@ -126,6 +126,7 @@ bool Connections::is_held(const DeviceState& object, bool whole_adapter) const {
   const auto address = DeviceAddress::parse(object.address);
   const auto* adapter = radio_.stack().adapter(object.adapter);
   if (!address || !adapter) return false;
+  if (radio_.settings.ignores(adapter->address)) return true;  // it is other programs'
   const auto* session = find(*address);
   if (!session) return whole_adapter && radio_.routes.last_adapter(*address) == adapter->address;
   if (session->is_restoring()) return true;
@@ -224,11 +225,19 @@ Task<Answer<Cleared>> Connections::clear_all_caches(Caller caller) {
 bool Connections::may_be_removed(const DeviceState& object) const {
   const auto address = DeviceAddress::parse(object.address);
   const bool in_use = object.connected || object.bonded || object.trusted;
-  return address && !in_use && !sessions_.contains(*address) && radio_.cache.has(*address);
+  const auto* adapter = radio_.stack().adapter(object.adapter);
+  const bool ignored = adapter && radio_.settings.ignores(adapter->address);
+  return address && !in_use && !ignored && !sessions_.contains(*address) && radio_.cache.has(*address);
+}
+
+void Connections::configure(const Settings& settings) {
+  quota_.configure(settings.quota);
+  radio_.configure(settings);
+  for (auto& [address, session] : sessions_) session->settings_changed();
 }
 
 void Connections::caller_left(const std::string& name) {
-  for (auto& [address, session] : sessions_) session->caller_left(name, linger_);
+  for (auto& [address, session] : sessions_) session->caller_left(name, radio_.settings.linger);
 }
 
 std::vector<const DeviceSession*> Connections::sessions() const {
@@ -252,8 +261,9 @@ std::size_t Connections::restore(const std::set<std::string>& on_bus) {
       lease.maintained = each.maintained;
       lease.lingers_to = each.lingers_to;
       if (!each.persistent && !each.lingers_to && !on_bus.contains(each.name))
-        lease.lingers_to = radio_.now() + linger_;
-      if (lease.lingers_to) lease.lingers_to = std::min(*lease.lingers_to, radio_.now() + linger_);
+        lease.lingers_to = radio_.now() + radio_.settings.linger;
+      if (lease.lingers_to)
+        lease.lingers_to = std::min(*lease.lingers_to, radio_.now() + radio_.settings.linger);
       if (lease.lingers_to && *lease.lingers_to <= radio_.now()) continue;
       lease.hold = quota_.hold(each.uid, each.persistent ? Quota::Kind::persistent : Quota::Kind::ordinary);
       leases.push_back(std::move(lease));
@@ -296,7 +306,9 @@ bool Connections::is_taken_over(const DeviceState& object) const {
   const auto address = DeviceAddress::parse(object.address);
   const auto* adapter = radio_.stack().adapter(object.adapter);
   const auto* session = address ? find(*address) : nullptr;
-  return session && adapter && session->may_use(*adapter) && is_held(object, false);
+  if (!session || !adapter) return false;
+  if (session->bluez_device() == object.path) return true;  // also where its adapter is ignored by now
+  return session->may_use(*adapter) && is_held(object, false);
 }
 
 Task<Unit> Connections::prepare_for_sleep(Duration patience) {

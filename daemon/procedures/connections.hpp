@@ -65,7 +65,7 @@ class Connections {
 
   // A caller left the bus: its leases linger, its calls end.
   void caller_left(const std::string& name);
-  void set_linger(Duration linger) { linger_ = linger; }
+  void configure(const Settings& settings);
 
   std::vector<const DeviceSession*> sessions() const;  // by address
   const DeviceSession* find(DeviceAddress address) const;
@@ -112,7 +112,6 @@ class Connections {
   Notice idle_;
   Quota quota_;
   Inquiries inquiries_;
-  Duration linger_ = std::chrono::seconds{30};
   bool shutting_down_ = false;
   std::size_t endings_ = 0;
   std::map<DeviceAddress, std::shared_ptr<DeviceSession>> sessions_;

@@ -34,6 +34,7 @@ Description::Adapter of_adapter(const AdapterState& adapter, const Radio& radio)
   const auto& slots = radio.queue.slots();
   Description::Adapter described{
       .name = adapter.name, .address = adapter.address, .powered = adapter.powered};
+  described.ignored = radio.settings.ignores(adapter.address);
   described.slots = slots.limit(adapter.address, radio.now());
   described.slots_free = slots.free_slots(adapter.address, radio.now());
   for (auto& device : slots.holders(adapter.address)) described.allocated.push_back(device.text());
@@ -48,7 +49,7 @@ std::string plan(const Radio& radio, const DeviceSession* session, const std::ve
   if (session && session->stage() != Stage::disconnected)
     return "join what runs: " + std::string{text(session->stage())};
   if (radio.stack().owner.empty()) return "wait for bluetoothd";
-  if (!radio.stack().any_powered()) return "wait for an adapter that is on";
+  if (!radio.any_adapter()) return "wait for an adapter that is on and not ignored";
   if (routes.empty()) return "discover on every adapter that is on, until it is heard";
   if (routes.front().connected) return "adopt the link that is up on " + routes.front().adapter_name;
   for (auto& route : routes)

@@ -35,6 +35,7 @@ struct Description {
   struct Adapter {
     std::string name, address;
     bool powered = false;
+    bool ignored = false;  // by the configuration
     std::uint32_t slots = 0, slots_free = 0;
     std::vector<std::string> allocated{}, queued{};
     std::string dialling{};

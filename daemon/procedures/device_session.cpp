@@ -320,7 +320,7 @@ void DeviceSession::end_leases() {
 // It went by itself. Leases end with their link; a call that came in the same moment starts a new run.
 void DeviceSession::lost(const std::string& reason) {
   end_leases();
-  reconnect_.lost(reason, radio_.now());
+  reconnect_.lost(reason, radio_.now(), radio_.settings.reconnect);
   radio_.dials.ended(link_->route.path);
   link_over(reason);
   leases_changed();
@@ -334,7 +334,7 @@ Task<Unit> DeviceSession::drop_services() {
   if (phantom_) {
     end_leases();
     leases_changed();
-    reconnect_.lost(reason, radio_.now());
+    reconnect_.lost(reason, radio_.now(), radio_.settings.reconnect);
   }
   if (discover_again_) forget_ = true;
   co_await close(reason);

@@ -22,8 +22,9 @@ namespace bleconnd {
 
 struct EstablishOptions {
   std::optional<std::chrono::seconds>
-      timeout;  // whole call; 0: none; not given: 120 s, and NotReady after 20 s without adapter
+      timeout;  // whole call; 0: none; not given: that of the settings, and NotReady without an adapter
   Terms terms;
+  bool insists_on_trust = false;  // it was asked for, and is no default
   Lifetime lifetime = Lifetime::caller;
   bool wait = true;  // false: answer once queued
   std::string label;
@@ -103,6 +104,7 @@ class DeviceSession : private Progress {
   void caller_left(const std::string& name, Duration linger);
   // The daemon ends: dials and waits end; links that somebody on the bus leases stay, the others are dropped.
   void shut_down();
+  void settings_changed() { wake_callers(); }  // they wait until another moment now
   // The cache of this device was cleared: BlueZ's copy goes when the link, or the attempt, has ended.
   void forget_when_ended() { forget_ = true; }
   bool held_by_others(const Caller& caller) const;
@@ -116,7 +118,7 @@ class DeviceSession : private Progress {
   const LeaseBook& leases() const { return leases_; }
   const std::optional<Refusal>& last_error() const { return last_error_; }
   bool connected() const { return stage_ == Stage::connected; }
-  bool may_use(const AdapterState& of) const { return bleconnd::may_use(terms_, of); }
+  bool may_use(const AdapterState& of) const { return radio_.may_use(terms_, of); }
   bool is_restoring() const { return restored_; }  // it looks for the link of a former life
   bool services_cached() const { return radio_.cache.has(address_); }
   bool services_verified() const { return connected() && link_ && link_->verified; }
@@ -168,7 +170,7 @@ class DeviceSession : private Progress {
   Terms terms_of_waiting() const;
   void terms_are(Terms terms);
   Terms terms_of_maintained() const;
-  std::optional<Refusal> contradiction(const Terms& asked) const;
+  std::optional<Refusal> contradiction(const EstablishOptions& options) const;
   TimePoint not_ready_at(const Waiting& waiting) const;
   Refusal overdue(const Waiting& waiting) const;
   bool can_serve(Waiting& waiting);
@@ -227,7 +229,7 @@ class DeviceSession::Waiting {
 
  private:
   friend class DeviceSession;
-  TimePoint deadline() const;
+  TimePoint deadline() const { return timeout == std::chrono::seconds{0} ? kNever : began + timeout; }
   bool over() const { return refusal.has_value() || served; }
 
   DeviceSession& session;
@@ -235,6 +237,7 @@ class DeviceSession::Waiting {
   EstablishOptions options;
   Quota::Hold hold;
   TimePoint began;
+  std::chrono::seconds timeout;
   bool made_persistent = false;    // a lease that there was not before
   bool made_lease = false;         // the same, of the caller's
   bool shared;                     // the link or the run was there before this call

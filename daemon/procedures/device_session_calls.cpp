@@ -7,9 +7,6 @@ namespace bleconnd {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto kDefaultTimeout = 120s;  // dbus-interfaces/org.bleconnd.xml, option `timeout`
-constexpr auto kNotReady =
-    20s;  // without bluetoothd or a powered adapter, for callers without a timeout of their own
 constexpr auto kEnded =
     20s;  // two Disconnects and the wait for the link; a caller with D-Bus' 25 s is answered
 
@@ -52,6 +49,7 @@ DeviceSession::Waiting::Waiting(DeviceSession& of, Caller by, EstablishOptions a
       options{std::move(asked)},
       hold{std::move(counted)},
       began{of.radio_.now()},
+      timeout{options.timeout.value_or(of.radio_.settings.timeout)},
       shared{of.link_goes_on() || of.run_goes_on() || of.somebody_waits()},
       wake{of.radio_.executor} {
   place = session.waiting_.insert(session.waiting_.end(), this);
@@ -62,14 +60,9 @@ DeviceSession::Waiting::~Waiting() {
   session.call_ends(*this);
 }
 
-TimePoint DeviceSession::Waiting::deadline() const {
-  const auto timeout = options.timeout.value_or(kDefaultTimeout);
-  return timeout == 0s ? kNever : began + timeout;
-}
-
 std::variant<std::unique_ptr<DeviceSession::Waiting>, Refusal> DeviceSession::join(
     const Caller& caller, const EstablishOptions& options, Quota& quota) {
-  if (auto refusal = contradiction(options.terms)) return *refusal;
+  if (auto refusal = contradiction(options)) return *refusal;
   const bool persistent = options.lifetime == Lifetime::persistent;
   auto waiting =
       std::make_unique<Waiting>(*this, caller, options, quota.hold(caller.uid, Quota::Kind::ordinary));
@@ -186,7 +179,8 @@ Terms DeviceSession::terms_of_maintained() const {
   return terms;
 }
 
-std::optional<Refusal> DeviceSession::contradiction(const Terms& asked) const {
+std::optional<Refusal> DeviceSession::contradiction(const EstablishOptions& options) const {
+  const auto& asked = options.terms;
   if (link_goes_on()) {
     const auto& route = link_->route;
     if (!asked.adapter.empty() && asked.adapter != route.adapter_name &&
@@ -194,7 +188,8 @@ std::optional<Refusal> DeviceSession::contradiction(const Terms& asked) const {
       return refuse({Cause::busy, "the link is up on " + route.adapter_name});
     if (asked.pair && !link_->watch->seen().bonded)
       return refuse({Cause::busy, "the link is up without a bond"});
-    if (asked.trust && !link_->trusted) return refuse({Cause::busy, "the link is up without trust"});
+    if (options.insists_on_trust && !link_->trusted)
+      return refuse({Cause::busy, "the link is up without trust"});
     return {};
   }
   if ((!run_goes_on() || terms_.adopt_only) && !somebody_waits()) return {};
@@ -203,13 +198,14 @@ std::optional<Refusal> DeviceSession::contradiction(const Terms& asked) const {
     return refuse({Cause::busy, terms.adapter.empty() ? "others connect it on any adapter"
                                                       : "others connect it on " + terms.adapter});
   if (asked.pair && !terms.pair) return refuse({Cause::busy, "others connect it without pairing"});
-  if (asked.trust && !terms.trust) return refuse({Cause::busy, "others connect it without trust"});
+  if (options.insists_on_trust && !terms.trust)
+    return refuse({Cause::busy, "others connect it without trust"});
   return {};
 }
 
 TimePoint DeviceSession::not_ready_at(const Waiting& waiting) const {
   if (waiting.options.timeout || !running_ || waits_for_ == Cause::bluez_error) return kNever;
-  return std::max(waiting.began, stands_still_since_) + kNotReady;
+  return std::max(waiting.began, stands_still_since_) + radio_.settings.not_ready;
 }
 
 Refusal DeviceSession::overdue(const Waiting& waiting) const {

@@ -42,7 +42,7 @@ void DeviceSession::reconnects_after(const Failure& failure) {
   const auto cause = failure.cause;
   away_ =
       cause == Cause::window_over || cause == Cause::dial_timeout_unheard || cause == Cause::removed_unheard;
-  reconnect_.failed(cause, radio_.now());
+  reconnect_.failed(cause, radio_.now(), radio_.settings.reconnect);
   // Who is heard in every window and never when it is dialled opens no more windows than who is not heard.
   if (away_ && reconnect_.is_open()) missed_ = std::max(missed_, reconnect_.failures());
 }

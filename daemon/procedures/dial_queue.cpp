@@ -310,6 +310,13 @@ void DialQueue::configure(std::map<std::string, std::uint32_t> limits) {
   pump();
 }
 
+void DialQueue::look_again() {
+  for (auto* waiting : waiting_) {
+    waiting->looks_again = true;
+    waiting->wake.notify();
+  }
+}
+
 void DialQueue::others(const std::string& adapter, std::set<DeviceAddress> devices) {
   slots_.others(adapter, std::move(devices));
   changed();

@@ -54,7 +54,7 @@ class Run {
       // No failure, but what a former life's link has come to.
       if (failure.cause == Cause::not_connected) co_return RunFailure{failure};
       if (terms_.unattended && failure.cause == Cause::window_over) co_return RunFailure{failure, 0, 0, true};
-      const auto decision = budget_.after(failure.cause, terms_.max_attempts);
+      const auto decision = budget_.after(failure.cause, terms_.max_attempts, radio_.settings.pauses);
       const bool counted = row(failure.cause).counter != Counter::none;
       if (counted) report(failure, decision);
       if (failure.cause == Cause::in_progress) progress_.held_up(failure);
@@ -95,7 +95,7 @@ class Run {
   Cause what_is_missing() const {
     if (radio_.stack().owner.empty() || !radio_.stack().explored) return Cause::stack_down;
     for (auto& adapter : radio_.stack().adapters)
-      if (adapter.powered && may_use(terms_, adapter)) return Cause::bluez_error;
+      if (adapter.powered && radio_.may_use(terms_, adapter)) return Cause::bluez_error;
     return Cause::adapter_off;
   }
 

@@ -28,12 +28,17 @@ Task<std::vector<std::uint8_t>> read_hash(Radio& radio, Route route, GattDatabas
   co_return std::move(read.value());
 }
 
+bool is_too_old(const Radio& radio, const CacheEntry& entry) {
+  const auto most = radio.settings.cache_age;
+  return most > 0s && radio.cache.now() - entry.read_at > most;
+}
+
 }  // namespace
 
 Task<std::optional<GattDatabase>> cached_services(Radio& radio, DeviceWatch& watch, Route route,
                                                   DeviceAddress device, std::stop_token stop) {
   auto entry = radio.cache.load(device);
-  if (!entry) co_return std::nullopt;
+  if (!entry || is_too_old(radio, *entry)) co_return std::nullopt;
   if (!watch.seen().gatt_whole) {
     const auto deadline = radio.now() + kRead;
     auto read = co_await radio.bluez.read_services(route.path, deadline, stop);
@@ -111,6 +116,8 @@ Task<std::uint32_t> forget_in_bluez(Radio& radio, DeviceAddress device, bool for
   if (!objects.ok()) co_return removed;
   for (auto& object : objects.value()) {
     if (object.address != device.text()) continue;
+    const auto* adapter = radio.stack().adapter(object.adapter);
+    if (adapter && radio.settings.ignores(adapter->address)) continue;  // another program's
     if (!force && (object.connected || object.bonded || object.trusted)) continue;
     auto gone = co_await radio.bluez.remove_device(object.path, deadline, stop);
     if (gone.ok()) ++removed;

@@ -26,10 +26,10 @@ class Listeners {
 
   // Follows adapters as they come and go. limits: no ear was to be had and none is open.
   Outcome<> follow(const Terms& terms) {
-    sessions_.keep([](const AdapterState&) { return true; });
+    sessions_.keep([&](const AdapterState& adapter) { return radio_.may_use(terms, adapter); });
     std::erase_if(ears_, [&](const auto& ear) { return !sessions_.is_open(ear.first); });
     for (auto& adapter : radio_.stack().adapters) {
-      if (!adapter.powered || !may_use(terms, adapter) || sessions_.is_open(adapter.path)) continue;
+      if (!adapter.powered || !radio_.may_use(terms, adapter) || sessions_.is_open(adapter.path)) continue;
       auto ear = radio_.bluez.listen(adapter.path, device_, paths_, wake_);
       if (!ear.ok() && none()) return ear.failure();
       if (!ear.ok()) continue;

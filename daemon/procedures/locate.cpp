@@ -21,9 +21,9 @@ Route make_route(const Stack& stack, const AdapterState& adapter, std::string pa
           .owner = stack.owner};
 }
 
-const AdapterState* usable_adapter(const Stack& stack, const Terms& terms, const std::string& path) {
-  const auto* adapter = stack.adapter(path);
-  return adapter && adapter->powered && may_use(terms, *adapter) ? adapter : nullptr;
+const AdapterState* usable_adapter(const Radio& radio, const Terms& terms, const std::string& path) {
+  const auto* adapter = radio.stack().adapter(path);
+  return adapter && adapter->powered && radio.may_use(terms, *adapter) ? adapter : nullptr;
 }
 
 // An answer that says nothing of the device: the look-up as a whole has failed.
@@ -42,7 +42,7 @@ Task<Outcome<std::vector<DeviceState>>> find_objects(Radio& radio, DeviceAddress
   std::vector<DeviceState> found;
   std::vector<std::string> paths;
   for (auto& adapter : radio.stack().adapters)
-    if (adapter.powered && may_use(terms, adapter))
+    if (adapter.powered && radio.may_use(terms, adapter))
       paths.push_back(adapter.path + "/" + device.object_name());
   const auto deadline = radio.now() + kLookUp;
   for (auto& path : paths) {
@@ -56,7 +56,7 @@ Task<Outcome<std::vector<DeviceState>>> find_objects(Radio& radio, DeviceAddress
   if (auto failure = unanswered(all)) co_return *failure;
   if (!all.ok()) co_return all.failure();
   for (auto& each : all.value())
-    if (each.address == device.text() && usable_adapter(radio.stack(), terms, each.adapter))
+    if (each.address == device.text() && usable_adapter(radio, terms, each.adapter))
       found.push_back(std::move(each));
   co_return found;
 }
@@ -66,7 +66,7 @@ std::optional<Route> known_route(const Radio& radio, DeviceAddress device, const
   auto path = radio.routes.last_path(device);
   if (path.empty() || !radio.bluez.knows(path)) return {};
   for (auto& adapter : radio.stack().adapters) {
-    if (adapter.address != last || !adapter.powered || !may_use(terms, adapter)) continue;
+    if (adapter.address != last || !adapter.powered || !radio.may_use(terms, adapter)) continue;
     if (!path.starts_with(adapter.path + "/")) continue;  // the adapter has moved to another index
     if (radio.routes.failures(device, last, radio.now()) > 0) continue;
     if (radio.queue.full(last) || radio.avoids(adapter)) continue;
@@ -81,7 +81,7 @@ std::vector<Route> rank_routes(const Radio& radio, DeviceAddress device, const T
   std::vector<const DeviceState*> of;
   const auto last = radio.routes.last_adapter(device);
   for (auto& object : objects) {
-    const auto* adapter = usable_adapter(radio.stack(), terms, object.adapter);
+    const auto* adapter = usable_adapter(radio, terms, object.adapter);
     if (!adapter) continue;
     candidates.push_back({.index = adapter->index,
                           .connected = object.connected,
@@ -115,7 +115,7 @@ std::vector<Route> rank_routes(const Radio& radio, DeviceAddress device, const T
 
 bool unseen_adapter(const Radio& radio, const Terms& terms, const std::vector<DeviceState>& objects) {
   for (auto& adapter : radio.stack().adapters) {
-    if (!adapter.powered || !may_use(terms, adapter)) continue;
+    if (!adapter.powered || !radio.may_use(terms, adapter)) continue;
     if (radio.queue.full(adapter.address) || radio.avoids(adapter)) continue;
     bool seen = false;
     for (auto& object : objects) seen = seen || object.adapter == adapter.path;

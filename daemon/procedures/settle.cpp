@@ -36,7 +36,7 @@ Task<Outcome<>> back_off(Radio& radio, DeviceWatch* watch, std::chrono::millisec
   const auto due = radio.now() + delay;
   const Hope before{radio.stack(), watch};
   // Without bluetoothd or a powered adapter there is a longer wait, which callers are told of.
-  while (radio.now() < due && radio.stack().any_powered()) {
+  while (radio.now() < due && radio.any_adapter()) {
     auto woken = co_await wake.until(due, stop);
     if (woken.by == Notice::Woken::stopped) co_return Cause::cancelled;
     const Hope now{radio.stack(), watch};

@@ -97,7 +97,9 @@ Complaint wait(const sdbus::Variant& value, EstablishOptions& options) {
   return read_bool(value, options.wait);
 }
 Complaint trust(const sdbus::Variant& value, EstablishOptions& options) {
-  return read_bool(value, options.terms.trust);
+  auto complaint = read_bool(value, options.terms.trust);
+  options.insists_on_trust = options.terms.trust;
+  return complaint;
 }
 Complaint maintain(const sdbus::Variant& value, EstablishOptions& options) {
   return read_bool(value, options.terms.maintain);
@@ -179,8 +181,10 @@ std::variant<DeviceAddress, Refusal> parse_address(const std::string& text) {
                  "write six hex pairs with colons: AA:BB:CC:DD:EE:FF");
 }
 
-std::variant<EstablishOptions, Refusal> parse_establish_options(const Options& options) {
+std::variant<EstablishOptions, Refusal> parse_establish_options(const Options& options,
+                                                                const Terms& defaults) {
   EstablishOptions parsed;
+  parsed.terms = defaults;
   for (auto& [key, value] : options) {
     const auto* known = option(key);
     if (!known)

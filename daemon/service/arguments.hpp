@@ -18,7 +18,8 @@ namespace bleconnd {
 using Options = std::map<std::string, sdbus::Variant>;
 
 std::variant<DeviceAddress, Refusal> parse_address(const std::string& text);
-std::variant<EstablishOptions, Refusal> parse_establish_options(const Options& options);
+std::variant<EstablishOptions, Refusal> parse_establish_options(const Options& options,
+                                                                const Terms& defaults);
 // ReleaseConnection's only one, lifetime; none if it is not given.
 std::variant<std::optional<Lifetime>, Refusal> parse_release_options(const Options& options);
 

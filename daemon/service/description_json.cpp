@@ -10,9 +10,9 @@ using json = nlohmann::ordered_json;
 
 json of(const Description::Adapter& adapter) {
   json object{
-      {"name", adapter.name},         {"address", adapter.address},       {"powered", adapter.powered},
-      {"slots", adapter.slots},       {"slots-free", adapter.slots_free}, {"allocated", adapter.allocated},
-      {"dialling", adapter.dialling}, {"queued", adapter.queued}};
+      {"name", adapter.name},           {"address", adapter.address},   {"powered", adapter.powered},
+      {"ignored", adapter.ignored},     {"slots", adapter.slots},       {"slots-free", adapter.slots_free},
+      {"allocated", adapter.allocated}, {"dialling", adapter.dialling}, {"queued", adapter.queued}};
   if (!adapter.trouble.empty()) object["trouble"] = adapter.trouble;
   return object;
 }

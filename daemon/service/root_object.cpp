@@ -73,7 +73,7 @@ void RootObject::EstablishConnection(sdbus::Result<sdbus::ObjectPath, VariantMap
   Reply<sdbus::ObjectPath, VariantMap> reply{std::move(result)};
   auto device = parse_address(address);
   if (auto* refusal = std::get_if<Refusal>(&device)) return reply.refuse_with(*refusal);
-  auto parsed = parse_establish_options(options);
+  auto parsed = parse_establish_options(options, radio_.settings.terms);
   if (auto* refusal = std::get_if<Refusal>(&parsed)) return reply.refuse_with(*refusal);
   const auto to = std::get<DeviceAddress>(device);
   const auto by = caller();
@@ -333,11 +333,17 @@ std::map<std::string, std::uint64_t> RootObject::GetStatistics() {
 
 std::vector<std::string> RootObject::Features() {
   std::vector<std::string> features{
-      "EstablishConnection", "ReleaseConnection",     "Disconnect",     "GetServices",     "ClearCache",
-      "ClearAllCaches",      "CloseStaleConnections", "Describe",       "ListConnections", "force",
-      "only-other-adapters", "GetStatistics",         "ResetStatistics"};
+      "EstablishConnection", "ReleaseConnection",     "Disconnect",      "GetServices",     "ClearCache",
+      "ClearAllCaches",      "CloseStaleConnections", "Describe",        "ListConnections", "force",
+      "only-other-adapters", "GetStatistics",         "ResetStatistics", "Reload"};
   for (auto& option : establish_option_names()) features.push_back(option);
   return features;
+}
+
+void RootObject::Reload() {
+  const auto by = caller();
+  log_.write(LogLevel::notice, fmt::format("reload, asked by {} (uid {})", by.name, by.uid));
+  reload_();
 }
 
 // Once, at the start: links that a former life's leases do not explain, nor a call.
@@ -357,7 +363,7 @@ Task<Unit> RootObject::report_stale() {
 
 std::string RootObject::stack_state() const {
   if (radio_.stack().owner.empty()) return "waiting-for-bluez";
-  return radio_.stack().any_powered() ? "running" : "waiting-for-adapter";
+  return radio_.any_adapter() ? "running" : "waiting-for-adapter";
 }
 
 Task<Unit> RootObject::follow_stack() {
@@ -470,7 +476,9 @@ std::string RootObject::status() const {
   for (auto& adapter : radio_.stack().adapters) {
     const auto limit = slots.limit(adapter.address, radio_.now());
     status += ", " + adapter.name;
-    if (!adapter.powered)
+    if (radio_.settings.ignores(adapter.address))
+      status += " ignored";
+    else if (!adapter.powered)
       status += " off";
     else if (limit > 0)
       status += fmt::format(" {}/{} slots", slots.used(adapter.address), limit);

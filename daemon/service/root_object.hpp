@@ -39,6 +39,7 @@ class RootObject final
   // the service manager's STATUS=. Notified when it may have changed.
   std::string status() const;
   Notice& status_changed() { return status_changed_; }
+  void on_reload(std::function<void()> reload) { reload_ = std::move(reload); }
   // A counter that somebody else keeps.
   void tell_also(std::string name, std::function<std::uint64_t()> counter) {
     other_counters_.emplace(std::move(name), std::move(counter));
@@ -63,6 +64,7 @@ class RootObject final
   ListConnections() override;
   std::map<std::string, std::uint64_t> GetStatistics() override;
   void ResetStatistics() override { statistics_.reset(); }
+  void Reload() override;
   std::string Version() override { return version_; }
   std::vector<std::string> Features() override;
   std::string State() override { return state_; }
@@ -114,6 +116,7 @@ class RootObject final
   std::uint32_t told_connections_ = 0;
   Statistics statistics_;
   std::map<std::string, std::function<std::uint64_t()>> other_counters_;
+  std::function<void()> reload_ = [] {};
   Notice status_changed_;
   std::map<DeviceAddress, std::unique_ptr<DeviceObject>> devices_;
   std::set<DeviceAddress> connected_;        // devices with a link: counted at every change, so kept

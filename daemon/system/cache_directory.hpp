@@ -46,6 +46,12 @@ class CacheDirectory final : public CacheStore {
   Task<bool> remove(DeviceAddress device) override;
   Task<std::uint32_t> remove_all() override;
 
+  // Obeyed by the next write.
+  void configure(CacheLimits limits) {
+    limits_ = limits;
+    room_.reset();
+  }
+
   bool settled() const;                   // nothing is on its way to the folder
   Task<Unit> settle(TimePoint deadline);  // before the end: a child that is still at work then is killed
 

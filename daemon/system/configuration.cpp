@@ -1,129 +1,160 @@
-// inih parses; this counts its lines (the library is built without line numbers in Debian) and judges keys
-// and values.
+// inih parses; this gives it the lines, counts them (the library is built without line numbers in Debian) and
+// judges keys and values.
 #include "system/configuration.hpp"
 
+#include <fmt/format.h>
 #include <ini.h>
 
-#include <cerrno>
-#include <charconv>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <memory>
+#include <algorithm>
 #include <optional>
-#include <string_view>
 
 #include "core/address.hpp"
 #include "core/printable.hpp"
-#include "system/journal.hpp"
 
 namespace bleconnd {
 namespace {
 
-using namespace std::chrono_literals;
-const LogFields kWrong{.kind = LogKind::configuration_wrong};
-constexpr int kMostBytes = 256 * 1024;  // a device node or a log in the place of the file ends somewhere
+constexpr std::size_t kMostWarnings = 100;
+constexpr std::size_t kMostAdapters = 64;
+constexpr char kBrokenSection[] = "[?]\n";  // its keys are nobody's
 
 struct Reading {
-  std::FILE* file;
-  std::string name;
-  const Journal& journal;
-  Configuration result{};
+  std::string_view rest;
+  const std::string& name;
+  ConfigurationRead& into;
   int line = 0;
-  int bytes = 0;
+
+  std::string at() const { return fmt::format("{}:{}", name, line); }
+  void warn(const std::string& text) const {
+    if (into.warnings.size() < kMostWarnings) into.warnings.push_back(at() + ": " + text);
+    if (into.warnings.size() == kMostWarnings) into.warnings.push_back("further warnings are left out");
+  }
 };
 
-// One line for the parser, with its break. Lines longer than its buffer (200) end here: some versions of it
-// would take the rest for lines of their own, some skip up to the next break.
+// Without the blanks around: a line that begins with one would go on with the value before it.
+std::string_view trimmed(std::string_view line) {
+  constexpr std::string_view kBlank{" \t\r\v\f\0", 6};
+  const auto first = line.find_first_not_of(kBlank);
+  if (first == std::string_view::npos) return {};
+  return line.substr(first, line.find_last_not_of(kBlank) + 1 - first);
+}
+
+std::string_view checked(std::string_view line, const Reading& reading) {
+  if (line.empty() || line.front() == '#' || line.front() == ';') return {};
+  if (line.front() == '[') {
+    if (line.find(']') != std::string_view::npos) return line;
+    reading.warn("a section without its ], its keys are ignored");
+    return kBrokenSection;
+  }
+  if (line.find('=') != std::string_view::npos) return line;
+  reading.warn("neither a section nor a key, ignored");
+  return {};
+}
+
+// One line for the parser, with its break. What is longer than its buffer (200) ends here: some versions of
+// it would take the rest for lines of their own, some skip up to the next break.
 char* next_line(char* buffer, int size, void* reading_) {
   auto& reading = *static_cast<Reading*>(reading_);
-  int next = std::getc(reading.file);
-  if (next == EOF || reading.bytes >= kMostBytes) return nullptr;
+  if (reading.rest.empty()) return nullptr;
   ++reading.line;
-  int used = 0;
-  bool too_long = false;
-  for (; next != EOF && next != '\n' && reading.bytes < kMostBytes; next = std::getc(reading.file)) {
-    ++reading.bytes;
-    too_long = too_long || used >= size - 2;
-    if (!too_long) buffer[used++] = next == 0 ? ' ' : static_cast<char>(next);
+  const auto end = std::min(reading.rest.find('\n'), reading.rest.size());
+  auto line = trimmed(reading.rest.substr(0, end));
+  reading.rest.remove_prefix(std::min(end + 1, reading.rest.size()));
+  if (reading.line == 1 && line.starts_with("\xEF\xBB\xBF")) line = trimmed(line.substr(3));
+  line = checked(line, reading);
+  const auto room = static_cast<std::size_t>(size) - 2;
+  if (line.size() > room) {
+    reading.warn(fmt::format("longer than {} bytes, ignored", room));
+    line = {};
   }
-  buffer[used++] = '\n';
-  buffer[used] = 0;
-  if (too_long)
-    reading.journal.tell(LogLevel::warning, kWrong, "{}:{}: too long, its end is ignored", reading.name,
-                         reading.line);
+  char* to = std::ranges::copy(line, buffer).out;
+  std::replace(buffer, to, '\0', ' ');
+  *to++ = '\n';
+  *to = 0;
   return buffer;
-}
-
-std::optional<std::uint32_t> parse_number(std::string_view text, std::uint32_t most) {
-  std::uint32_t value{};
-  const auto* end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, value);
-  const bool whole = !text.empty() && parsed.ec == std::errc{} && parsed.ptr == end;
-  if (!whole || value > most) return {};
-  return value;
-}
-
-// The value, or one warning.
-std::optional<std::uint32_t> number(const Reading& reading, const std::string& at, const char* key,
-                                    const char* value, std::uint32_t most) {
-  const auto parsed = parse_number(value, most);
-  if (!parsed)
-    reading.journal.tell(LogLevel::warning, kWrong, "{}: {}={} is no number from 0 to {}, ignored", at, key,
-                         printable(value), most);
-  return parsed;
 }
 
 // "Adapter AA:BB:CC:DD:EE:FF"
 std::optional<DeviceAddress> adapter_section(std::string_view section) {
-  constexpr std::string_view kWord = "Adapter ";
-  return section.starts_with(kWord) ? DeviceAddress::parse(section.substr(kWord.size())) : std::nullopt;
+  if (!section.starts_with(kAdapterSection)) return {};
+  section.remove_prefix(kAdapterSection.size());
+  return section.starts_with(' ') ? DeviceAddress::parse(trimmed(section)) : std::nullopt;
 }
 
-int on_key(void* reading_, const char* section_, const char* key_, const char* value) {
+// What there is, for whoever wrote something else.
+std::string advice(std::string_view section, std::string_view name) {
+  std::vector<std::string_view> of_section;
+  std::vector<std::string_view> sections;
+  for (auto& key : configuration_keys()) {
+    const auto shown = key.section == kAdapterSection ? kAnyAdapter : key.section;
+    if (key.name == name) return fmt::format("it belongs into [{}]", shown);
+    if (key.section == section) of_section.push_back(key.name);
+    if (sections.empty() || sections.back() != shown) sections.push_back(shown);
+  }
+  if (of_section.empty()) return fmt::format("the sections are [{}]", fmt::join(sections, "] ["));
+  return fmt::format("its keys are {}", fmt::join(of_section, " "));
+}
+
+int on_key(void* reading_, const char* section_, const char* name_, const char* value) {
   auto& reading = *static_cast<Reading*>(reading_);
-  const auto at = reading.name + ":" + std::to_string(reading.line);
+  auto& values = reading.into.values;
   const std::string_view section{section_};
-  const std::string_view key{key_};
-  const auto adapter = adapter_section(section);
-  if (section == "General" && key == "LingerSec") {
-    const auto linger = number(reading, at, key_, value, static_cast<std::uint32_t>(kLongestLinger.count()));
-    if (linger) reading.result.linger = std::chrono::seconds{*linger};
-  } else if (adapter && key == "Slots") {
-    const auto slots = number(reading, at, key_, value, kMostSlots);
-    if (slots) reading.result.slots.insert_or_assign(adapter->text(), *slots);
+  const std::string_view name{name_};
+  const auto address = adapter_section(section);
+  const std::string adapter = address ? address->text() : std::string{};
+  const auto of_table = address ? kAdapterSection : section == kAdapterSection ? std::string_view{} : section;
+  const auto* key = find_key(of_table, name);
+  auto& adapters = values.settings.adapters;
+  if (!key) {
+    reading.warn(fmt::format("unknown key {} in section [{}], ignored; {}", printable(name),
+                             printable(section), advice(of_table, name)));
+  } else if (address && !adapters.contains(adapter) && adapters.size() == kMostAdapters) {
+    reading.warn(fmt::format("more than {} adapters, ignored", kMostAdapters));
+  } else if (!set_value(*key, value, values, adapter)) {
+    reading.warn(fmt::format("{}={} is not {}, ignored", name, printable(value), allowed(*key)));
   } else {
-    reading.journal.tell(LogLevel::warning, kWrong, "{}: unknown key {} in section [{}], ignored", at,
-                         printable(key), printable(section));
+    const auto shown = address ? fmt::format("{} {}", kAdapterSection, adapter) : std::string{section};
+    reading.into.origins.insert_or_assign({shown, std::string{name}}, reading.at());
   }
   return 1;
 }
 
 }  // namespace
 
-std::string configuration_directory() {
-  const char* set = std::getenv("CONFIGURATION_DIRECTORY");
-  if (!set || !*set) return "/etc/bleconnd";
-  std::string_view directories{set};
-  return std::string{directories.substr(0, directories.find(':'))};
+void parse_configuration(std::string_view text, const std::string& name, ConfigurationRead& into) {
+  Reading reading{.rest = text, .name = name, .into = into};
+  (void)ini_parse_stream(next_line, &reading, on_key, &reading);  // what is wrong was said line by line
 }
 
-Configuration read_configuration(const std::string& directory, const Journal& journal) {
-  const auto name = directory + "/main.conf";
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file{std::fopen(name.c_str(), "re"), std::fclose};
-  if (!file) {
-    if (errno != ENOENT)
-      journal.tell(LogLevel::warning, kWrong, "{}: {}, the defaults are used", name, std::strerror(errno));
-    return {};
+std::string configuration_text(const ConfigurationRead& read) {
+  std::string text = "# The configuration in force; bleconnd.conf(5) explains the keys.\n";
+  const auto add = [&](const ConfigurationKey& key, const std::string& section, const std::string& adapter) {
+    const auto at = read.origins.find({section, std::string{key.name}});
+    text += fmt::format("# {}\n{}={}\n", at == read.origins.end() ? "default" : at->second, key.name,
+                        value_text(key, read.values, adapter));
+  };
+  std::string_view section;
+  for (auto& key : configuration_keys()) {
+    if (key.section == kAdapterSection) continue;
+    if (section != key.section) text += fmt::format("\n[{}]\n", key.section);
+    section = key.section;
+    add(key, std::string{section}, {});
   }
-  Reading reading{.file = file.get(), .name = name, .journal = journal};
-  const int bad_line = ini_parse_stream(next_line, &reading, on_key, &reading);
-  if (bad_line > 0)
-    journal.tell(LogLevel::warning, kWrong, "{}:{}: neither a section nor a key, ignored", name, bad_line);
-  if (std::ferror(file.get())) journal.tell(LogLevel::warning, kWrong, "{}: {}", name, std::strerror(errno));
-  if (reading.bytes >= kMostBytes)
-    journal.tell(LogLevel::warning, kWrong, "{}: only the first {} bytes are read", name, kMostBytes);
-  return reading.result;
+  for (auto& [address, adapter] : read.values.settings.adapters) {
+    const auto own = fmt::format("{} {}", kAdapterSection, address);
+    text += fmt::format("\n[{}]\n", own);
+    for (auto& key : configuration_keys())
+      if (key.section == kAdapterSection) add(key, own, address);
+  }
+  return text;
+}
+
+std::string configuration_key_list() {
+  std::string list;
+  for (auto& key : configuration_keys())
+    list += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\n", key.section, key.name, allowed(key), default_text(key),
+                        key.applies, key.text);
+  return list;
 }
 
 }  // namespace bleconnd

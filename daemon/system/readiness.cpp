@@ -5,6 +5,8 @@
 #include <systemd/sd-daemon.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <ctime>
 #include <string>
 
 namespace bleconnd {
@@ -21,6 +23,13 @@ std::string status_line(std::string_view status) {
 
 void notify_ready() {
   sd_notify(0, "READY=1");
+}
+// systemd waits for the READY=1 behind the reload that began at this time or later.
+void notify_reloading() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const auto usec = std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1'000;
+  sd_notify(0, ("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(usec)).c_str());
 }
 void notify_status(std::string_view status) {
   sd_notify(0, status_line(status).c_str());

@@ -148,5 +148,15 @@ TEST_F(Ctl, monitors) {
   ends(*program, 128 + SIGINT);
 }
 
+TEST_F(Ctl, an_ignored_adapter_is_shown_as_such) {
+  EXPECT_THAT(output_of({"status"}), ::testing::Not(HasSubstr("ignored")));
+  world.folders.configure(linger(0) + "[Adapter " + hci0.address() + "]\nIgnore=yes\n");
+  ASSERT_EQ(world.outcome(client.manager("Reload")), "ok");
+  EXPECT_THAT(output_of({"status"}), ::testing::ContainsRegex("hci0 .* ignored"));
+  const auto explained = output_of({"explain", kLamp});
+  EXPECT_THAT(explained, HasSubstr("hci0  ignored, by bleconnd.conf"));
+  EXPECT_THAT(explained, HasSubstr("wait for an adapter that is on and not ignored"));
+}
+
 }  // namespace
 }  // namespace bleconnd::integration

@@ -215,6 +215,7 @@ TEST_F(DaemonCalls, manager_properties_and_lists_follow_the_link) {
                                                                  "only-other-adapters",
                                                                  "GetStatistics",
                                                                  "ResetStatistics",
+                                                                 "Reload",
                                                                  "timeout",
                                                                  "attempt-timeout",
                                                                  "max-attempts",

@@ -21,12 +21,14 @@ ChildCommand command_of(const DaemonFolders& folders, const DaemonOptions& optio
   ChildCommand command;
   command.arguments = {options.binary};
   command.arguments.insert(command.arguments.end(), options.arguments.begin(), options.arguments.end());
-  command.environment = {{"DBUS_SYSTEM_BUS_ADDRESS", options.bus_address},
-                         {"NOTIFY_SOCKET", folders.notify_socket()},
-                         {"CACHE_DIRECTORY", folders.cache()},
-                         {"STATE_DIRECTORY", folders.state()},
-                         {"RUNTIME_DIRECTORY", folders.runtime()},
-                         {"CONFIGURATION_DIRECTORY", folders.configuration()}};
+  command.environment = {
+      {"DBUS_SYSTEM_BUS_ADDRESS", options.bus_address},
+      {"NOTIFY_SOCKET", folders.notify_socket()},
+      {"CACHE_DIRECTORY", folders.cache()},
+      {"STATE_DIRECTORY", folders.state()},
+      {"RUNTIME_DIRECTORY", folders.runtime()},
+      // A second one, so that the host's own are not read.
+      {"CONFIGURATION_DIRECTORY", folders.configuration() + ":" + folders.configuration() + "-none"}};
   for (const auto& [name, value] : options.environment) command.environment[name] = value;
   return command;
 }

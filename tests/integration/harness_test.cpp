@@ -102,7 +102,7 @@ TEST(HarnessDaemon, a_child_gets_its_folders_says_ready_and_leaves_its_status) {
   options.bus_address = world.bus.address();
   options.main_conf = "[General]\nLingerSec=7\n";
   options.arguments = {"-c",
-                       "cat $CONFIGURATION_DIRECTORY/main.conf; echo $DBUS_SYSTEM_BUS_ADDRESS; "
+                       "cat ${CONFIGURATION_DIRECTORY%%:*}/main.conf; echo $DBUS_SYSTEM_BUS_ADDRESS; "
                        "touch $STATE_DIRECTORY/left; systemd-notify --ready --status=fine; exec sleep 60"};
   world.daemon = std::make_unique<DaemonProcess>(world.loop, world.folders, options);
   ASSERT_TRUE(world.daemon->wait_until_ready()) << world.daemon->log();

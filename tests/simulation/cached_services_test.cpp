@@ -309,7 +309,7 @@ TEST(ClearCache, OfAllTakesEveryDeviceWithAnEntry) {
 TEST(Trust, KeepsObjectAndServicesBeyondTheLink) {
   Lit stage;
   EstablishOptions options;
-  options.terms.trust = true;
+  options.terms.trust = options.insists_on_trust = true;
   EXPECT_EQ(stage.connect(kAlice, kLamp, options), "ok hci0");
   stage.run_for(1s);
   stage.release_lamp();

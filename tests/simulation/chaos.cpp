@@ -41,7 +41,7 @@ void Chaos::later(Duration shortest, Duration longest, World::Action action) {
 void Chaos::build() {
   faults_ = !world().chance(20);
   neighbours_ = world().chance(70);
-  scene_.set_linger(any_of(std::vector<Duration>{0s, 3s, 30s}));
+  scene_.set_linger(any_of(std::vector<std::chrono::seconds>{0s, 3s, 30s}));
   limited_ = world().chance(25);
   scene_.counts_others = limited_ && world().chance(50);
   if (world().chance(20)) scene_.daemon().bluez.remembered = world().number(3);
@@ -118,6 +118,8 @@ void Chaos::calm_down() {
   if (scene_.is_asleep()) scene_.wake();
   scene_.daemon().bluez.rules_are_used_up = false;
   scene_.limits.clear();
+  scene_.settings.adapters.clear();
+  scene_.settings.listen = {};
   for (auto& adapter : adapters_) {
     auto& controller = bluetoothd().controller(adapter);
     scene_.limits[adapter] = 0;  // nor what was learned
@@ -126,7 +128,7 @@ void Chaos::calm_down() {
     bluetoothd().plug(adapter);
     if (controller.discovering.contains(Program::foreign)) bluetoothd().foreign_discovery(adapter, false);
   }
-  scene_.daemon().radio.queue.configure(scene_.limits);
+  scene_.configure();
   bluetoothd().start();
   for (auto& adapter : adapters_) bluetoothd().power(adapter, true);
   std::vector<std::string> foreign;
@@ -150,7 +152,7 @@ void Chaos::maintained_must_be_connected() {
   for (auto* session : scene_.daemon().connections.sessions())
     if (session->leases().maintained() && !session->connected()) maintained.push_back(session->address());
   if (maintained.empty()) return;
-  scene_.run_for(std::max<Duration>(Reconnect::kMost, Absentees::kMostPause) + 60s);
+  scene_.run_for(std::max<Duration>(Reconnect::kMost, ListenTimes{}.longest_pause) + 60s);
   for (auto& device : maintained) {
     const auto* session = scene_.daemon().connections.find(device);
     if (session && session->leases().maintained() && !session->connected())

@@ -43,6 +43,7 @@ class Chaos {
   void adapter_fault();
   void bluetoothd_fault();
   void host_sleeps();
+  void configuration_changes();
   void neighbour_acts();
   void call_fault();
   Manner some_manner();

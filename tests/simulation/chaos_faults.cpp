@@ -4,7 +4,10 @@
 namespace bleconnd::simulation {
 
 void Chaos::something_happens() {
-  switch (world().number(13)) {
+  switch (world().number(14)) {
+    case 13:
+      configuration_changes();
+      break;
     case 12:
       host_sleeps();
       break;
@@ -136,6 +139,14 @@ void Chaos::host_sleeps() {
       if (scene_.is_asleep()) scene_.wake();
     });
   });
+}
+
+// A reload while anything is under way; one adapter or another is ignored until the next one.
+void Chaos::configuration_changes() {
+  for (auto& adapter : adapters_) scene_.settings.adapters[adapter].ignore = world().chance(30);
+  scene_.settings.listen.pause = any_of(std::vector<std::chrono::seconds>{5s, 20s});
+  scene_.settings.pauses.slot_refused = any_of(std::vector<std::chrono::milliseconds>{250ms, 4000ms});
+  scene_.configure();
 }
 
 void Chaos::neighbour_acts() {

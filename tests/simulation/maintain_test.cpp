@@ -30,7 +30,7 @@ class Maintained : public Stage {
 // Whatever it has missed, a window comes within the longest pause.
 void expect_connected_when_heard(Stage& stage) {
   stage.bluetoothd.hears(kFirst, kLamp);
-  stage.run_for(Absentees::kMostPause + 15s);
+  stage.run_for(ListenTimes{}.longest_pause + 15s);
   EXPECT_EQ(stage.stage(kLamp), "connected");
 }
 
@@ -340,7 +340,7 @@ TEST(Maintain, WhoIsAwayBecauseAnotherProgramConnectedItIsAdopted) {
   stage.bluetoothd.hears(kFirst, kLamp);
   stage.bluetoothd.foreign_connect(stage.lamp_at());
   stage.begin();
-  stage.run_for(Absentees::kMostPause + 15s);
+  stage.run_for(ListenTimes{}.longest_pause + 15s);
   EXPECT_EQ(stage.stage(kLamp), "connected");
   EXPECT_EQ(stage.count("Connect"), 0U);
   EXPECT_EQ(stage.bluetoothd.links(Program::foreign), 1U);

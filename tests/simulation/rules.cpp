@@ -36,7 +36,7 @@ void Scene::check_leases() {
         continue;
       }
       if (*lease.lingers_to < world.now()) complain("a lease of " + lease.holder.name + " is overdue");
-      if (left == left_.end() || *lease.lingers_to > left->second + linger_)
+      if (left == left_.end() || *lease.lingers_to > left->second + settings.linger)
         complain("a lease of " + lease.holder.name + " lingers for too long");
     }
   }

@@ -99,7 +99,6 @@ Scene::Life::Life(Scene& scene)
             .slots = scene.slots},
       connections{radio, scene} {
   bluez.on_call = [&scene](auto& member, auto& path) { scene.called(member, path); };
-  connections.set_linger(scene.linger_);
 }
 
 void Scene::start_daemon() {
@@ -111,7 +110,7 @@ void Scene::start_daemon() {
   // Who left while we were away is seen to be away when we start.
   for (auto& [client, when] : left_) when = world.now();
   life_ = std::make_unique<Life>(*this);
-  life_->radio.queue.configure(limits);
+  configure();
   clients_ = std::make_unique<Scope>(world);
   life_->connections.restore(present_);
 }
@@ -156,9 +155,16 @@ void Scene::stop_daemon(Duration patience) {
   note("ended");
 }
 
-void Scene::set_linger(Duration linger) {
-  linger_ = linger;
-  if (life_) life_->connections.set_linger(linger);
+void Scene::set_linger(std::chrono::seconds linger) {
+  settings.linger = linger;
+  if (life_) configure();
+}
+
+void Scene::configure() {
+  for (auto& [adapter, limit] : limits) settings.adapters[adapter].slots = limit;
+  for (auto& [adapter, set] : settings.adapters)
+    if (!limits.contains(adapter)) set.slots.reset();
+  life_->connections.configure(settings);
 }
 
 // --- clients ---

@@ -94,7 +94,9 @@ class Scene : private SessionEvents {
   EndingHandle services(const std::string& device);
   void leave(const std::string& client);
   void everybody_leaves();
-  void set_linger(Duration linger);
+  void set_linger(std::chrono::seconds linger);
+  void configure();  // a reload: `settings` and `limits` hold from here on
+  Settings settings = {};
   std::map<std::string, std::uint32_t> uids = {};    // of clients; 1000 where nothing is said
   std::map<std::string, std::uint32_t> limits = {};  // slots by adapter address, as main.conf has them
 
@@ -141,7 +143,6 @@ class Scene : private SessionEvents {
   Caller caller(const std::string& client) const;
 
   FakeBluez::Latency latency_;
-  Duration linger_ = 30s;
   std::unique_ptr<Life> life_;
   std::unique_ptr<Scope> clients_;  // their calls use the sessions: destroyed first
   TimePoint begun_;

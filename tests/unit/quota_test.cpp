@@ -57,6 +57,19 @@ TEST(Quota, OfPersistentLeasesIsApart) {
   EXPECT_FALSE(quota.objection(0, Kind::persistent, 1)) << "root is bound by the total alone";
 }
 
+TEST(Quota, TheAdministratorSetsTheLimits) {
+  Quota quota;
+  const auto holds = take(quota, 1000, 3);
+  quota.configure({.per_user = 2, .persistent = 0, .all = 4});
+  EXPECT_THAT(quota.objection(1000, Kind::ordinary).value_or(""), HasSubstr("uid 1000 holds 3 of 2 leases"));
+  EXPECT_THAT(quota.objection(1001, Kind::persistent).value_or(""), HasSubstr("holds 0 of 0 persistent"));
+  EXPECT_FALSE(quota.objection(1001, Kind::ordinary));
+  EXPECT_THAT(quota.objection(1001, Kind::ordinary, 2).value_or(""), HasSubstr("all users hold 3 of 4"));
+  EXPECT_EQ(quota.held(1000), 3U) << "what is held stays";
+  quota.configure({});
+  EXPECT_FALSE(quota.objection(1000, Kind::persistent));
+}
+
 TEST(Quota, OfAllBindsRootToo) {
   Quota quota;
   const auto holds = take(quota, 0, Quota::kMostOfAll);

@@ -51,6 +51,25 @@ TEST(Reconnect, WhatNoRetryMendsIsTriedEveryFiveMinutes) {
   EXPECT_EQ(reconnect.due() - at(0ms), Reconnect::kMost);
 }
 
+TEST(Reconnect, TheAdministratorSaysHowLongThePausesBecomeAndWhatIsStable) {
+  const Reconnect::Times times{.longest = 24h, .stable = 10s};
+  Reconnect reconnect;
+  auto delay = 250ms;
+  for (int failure = 1; failure < 40; ++failure) {
+    reconnect.failed(Cause::aborted, at(0ms), times);
+    delay = std::min<milliseconds>(delay * 2, 24h);
+    EXPECT_EQ(reconnect.due() - at(0ms), delay) << failure;
+  }
+  reconnect.failed(Cause::key_missing, at(0ms), {.longest = 1s});
+  EXPECT_EQ(reconnect.due() - at(0ms), 1s);
+  reconnect.connected(at(0ms));
+  reconnect.lost("link-lost", at(9'999ms), times);
+  EXPECT_GT(reconnect.failures(), 40U);
+  reconnect.connected(at(0ms));
+  reconnect.lost("link-lost", at(10s), times);
+  EXPECT_EQ(reconnect.failures(), 0U);
+}
+
 TEST(Reconnect, OnlyALinkThatLastedForgives) {
   Reconnect reconnect;
   for (int each = 0; each < 3; ++each) reconnect.failed(Cause::aborted, at(0ms));
