@@ -13,8 +13,7 @@ using std::chrono::milliseconds;
 milliseconds after_lost_link(std::uint32_t links_lost, milliseconds longest) {
   constexpr std::uint32_t at_once = 4;
   if (links_lost <= at_once) return 0ms;
-  constexpr std::uint32_t enough = 11;  // 0.25 s x 2^11 is beyond what can be set
-  const auto doublings = std::min(links_lost - at_once - 1, enough);
+  const auto doublings = std::min(links_lost - at_once - 1, 3U);  // 0.25 s x 8 = 2 s
   return std::min(250ms * (1 << doublings), longest);
 }
 

@@ -35,6 +35,15 @@ bool same_adapter(const Stack& stack, const std::string& one, const std::string&
   return false;
 }
 
+// Those that would do if they were not ignored: ", hci1 is on and ignored by bleconnd.conf".
+std::string ignored_ones(const Radio& radio, const Terms& terms) {
+  std::string names;
+  for (auto& adapter : radio.stack().adapters)
+    if (adapter.powered && radio.settings.ignores(adapter.address) && may_use({}, terms, adapter))
+      names += ", " + adapter.name + " is on and ignored by bleconnd.conf";
+  return names;
+}
+
 std::string whole_seconds(Duration duration) {
   return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(duration).count()) + " s";
 }
@@ -214,8 +223,9 @@ Refusal DeviceSession::overdue(const Waiting& waiting) const {
     const auto& missing = row(waits_for_);
     std::string token{missing.token};
     return {Category::not_ready, token,
-            token + ": " + std::string{missing.happened} + " (waited " + waited + "); " +
-                std::string{missing.advice}};
+            token + ": " + std::string{missing.happened} +
+                (waits_for_ == Cause::adapter_off ? ignored_ones(radio_, terms_) : "") + " (waited " +
+                waited + "); " + std::string{missing.advice}};
   }
   if (const auto lack = radio_.queue.lack_of_slots(address_); !lack.empty()) {
     const auto& full = row(Cause::slots_taken);

@@ -101,6 +101,17 @@ void Scene::check_order(const std::string& path) {
   }
 }
 
+// A dial that had its turn before goes on; a session that BlueZ has forgotten is started to be ended.
+void Scene::check_ignored(const std::string& member, const std::string& path) {
+  const bool is_dial = member == "Connect" || member == "Pair";
+  if (!is_dial && member != "StartDiscovery") return;
+  const auto* adapter = life_->bluez.stack().adapter(path.substr(0, path.find("/dev_")));
+  if (!adapter) return;
+  const auto since = ignored_since_.find(adapter->address);
+  if (since == ignored_since_.end() || world.now() - since->second < (is_dial ? 30s : 120s)) return;
+  complain(member + " on an adapter that is ignored: " + path);
+}
+
 // No storm: what is maintained is dialled rarely when it is in vain, whatever happens around it. A call
 // begins anew.
 void Scene::check_unattended(const std::string& path) {

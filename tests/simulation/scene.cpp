@@ -164,6 +164,9 @@ void Scene::configure() {
   for (auto& [adapter, limit] : limits) settings.adapters[adapter].slots = limit;
   for (auto& [adapter, set] : settings.adapters)
     if (!limits.contains(adapter)) set.slots.reset();
+  for (auto& [adapter, set] : settings.adapters)
+    if (set.ignore) ignored_since_.try_emplace(adapter, world.now());
+  std::erase_if(ignored_since_, [this](auto& each) { return !settings.ignores(each.first); });
   life_->connections.configure(settings);
 }
 
@@ -288,6 +291,7 @@ void Scene::called(const std::string& member, const std::string& path) {
   ++counts_[member];
   if (member == "Connect" || member == "Pair") check_order(path);
   if (member == "Connect") check_unattended(path);
+  check_ignored(member, path);
   if (quiet_ && (member == "Connect" || member == "Pair" || member == "StartDiscovery"))
     complain(member + " though the host is about to sleep");
   if (!member.starts_with("Get")) note(member + " " + short_path(path));

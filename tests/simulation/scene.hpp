@@ -139,6 +139,7 @@ class Scene : private SessionEvents {
   void check_slots();
   void check_order(const std::string& path);
   void check_unattended(const std::string& path);
+  void check_ignored(const std::string& member, const std::string& path);
   void foreign_ended(const Object& object);
   Caller caller(const std::string& client) const;
 
@@ -148,11 +149,12 @@ class Scene : private SessionEvents {
   TimePoint begun_;
   std::vector<std::string> effects_;
   std::map<std::string, std::size_t> counts_;
-  std::set<std::string> left_behind_;          // paths that the record held when the daemon crashed
-  std::set<std::string> present_;              // clients that are on the bus
-  std::map<std::string, TimePoint> left_;      // clients that are off the bus
-  std::set<std::string> forced_;               // devices that root disconnected
-  std::map<std::string, std::string> stages_;  // by device, of sessions that are there
+  std::set<std::string> left_behind_;                 // paths that the record held when the daemon crashed
+  std::set<std::string> present_;                     // clients that are on the bus
+  std::map<std::string, TimePoint> left_;             // clients that are off the bus
+  std::map<std::string, TimePoint> ignored_since_{};  // adapters, by address
+  std::set<std::string> forced_;                      // devices that root disconnected
+  std::map<std::string, std::string> stages_;         // by device, of sessions that are there
   TimePoint leases_checked_{};
   bool asleep_ = false;                                        // or about to be
   bool ready_ = false;                                         // the daemon is ready for it

@@ -129,6 +129,42 @@ TEST(Settings, HowRarelyAMaintainedDeviceThatFailsIsDialled) {
   EXPECT_GT(dials[10], 2 * dials[300]) << dials[10] << " and " << dials[300];
 }
 
+TEST(Settings, ThePauseAfterManyLostLinks) {
+  for (auto [longest, again] : {std::pair{2000ms, "again in 2.000"}, {500ms, "again in 0.500"}}) {
+    Stage stage;
+    stage.settings.pauses.link_lost_longest = longest;
+    stage.configure();
+    stage.bluetoothd.hears(kFirst, kLamp);
+    Manner drops;
+    drops.drops_after = 5ms;
+    stage.bluetoothd.peer(kLamp).first.assign(8, drops);
+    EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+    const auto attempts = stage.effects("attempt");
+    ASSERT_EQ(attempts.size(), 8U);
+    EXPECT_THAT(attempts.back(), HasSubstr(again));
+  }
+}
+
+TEST(Settings, WhatALinkMustLastToForgive) {
+  for (auto [stable, failures] : {std::pair{60s, 1U}, {5s, 0U}}) {
+    Stage stage;
+    stage.settings.reconnect.stable = stable;
+    stage.configure();
+    stage.bluetoothd.hears(kFirst, kLamp);
+    stage.establish(kAlice, kLamp, kept());
+    stage.run_for(30s);
+    ASSERT_EQ(stage.stage(kLamp), "connected");
+    stage.bluetoothd.drop_link(kLamp);
+    stage.bluetoothd.faults["Connect"] = {
+        {.name = "org.bluez.Error.Failed", .text = "le-connection-abort-by-local"}};
+    stage.begin();
+    stage.run_for(10s);
+    // 0.25 s, doubled with each failure in a row: after the dial that failed, too.
+    const auto again = failures == 1 ? "again in 1.000" : "again in 0.500";
+    EXPECT_THAT(stage.effects("attempt"), ElementsAre(HasSubstr(again))) << stable.count();
+  }
+}
+
 // --- services ---
 
 TEST(Settings, ServicesThatAreTooOldAreReadAfresh) {
@@ -171,7 +207,11 @@ TEST(IgnoredAdapters, AllButThoseThatAreNamed) {
   stage.bluetoothd.hears(kSecond, kLamp, -90);
   EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci1");
   EXPECT_THAT(stage.effects("hci0"), IsEmpty());
-  EXPECT_EQ(stage.connect(kAlice, kLock, on_adapter("hci0")), "NotReady adapter-off");
+  auto pinned = stage.establish(kAlice, kLock, on_adapter("hci0"));
+  stage.run_until_answered(pinned);
+  EXPECT_EQ(pinned->text(), "NotReady adapter-off");
+  EXPECT_THAT(pinned->message(),
+              HasSubstr("off or gone, hci0 is on and ignored by bleconnd.conf (waited 20 s); "));
 }
 
 TEST(IgnoredAdapters, KeepTheLinksThatAreThereWhenItBegins) {

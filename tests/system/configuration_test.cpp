@@ -79,7 +79,7 @@ TEST(Configuration, EveryKeyTakesWhatItAllows) {
         {"0", "no"}},
        {"2", "ja", "YES"}},
       {"Trust", {{"yes", "yes"}, {"0", "no"}}, {"maybe"}},
-      {"LinkLostLongestPauseSec", {{"250ms", "250ms"}, {"300", "300"}}, {"249ms", "301", "0"}},
+      {"LinkLostLongestPauseSec", {{"250ms", "250ms"}, {"2", "2"}}, {"249ms", "2001ms", "0"}},
       {"SlotRefusedPauseSec", {{"0", "0"}, {"1s 500ms", "1500ms"}, {"5min", "300"}}, {"301"}},
       {"LongestPauseSec", {{"1", "1"}, {"1d", "86400"}}, {"0", "86401"}},
       {"StableSec", {{"0", "0"}, {"3600", "3600"}}, {"3601"}},
