@@ -19,6 +19,7 @@
 #include "system/sdbus_compat.hpp"
 #include "system/sleep_watch.hpp"
 #include "system/slot_record_file.hpp"
+#include "system/statistics_file.hpp"
 
 using namespace bleconnd;
 
@@ -54,11 +55,12 @@ int run(Journal& journal) {
   CacheDirectory cache{cache_directory(), loop, journal};
   LeaseRecordFile leases{runtime_directory(), state_directory(), bus::id(*connection), journal};
   SlotRecordFile slots{state_directory(), journal};
+  StatisticsFile statistics{state_directory(), loop, journal};
   BluezBus bluez{*connection, loop, journal};
   Radio radio{loop, bluez, dials, cache, leases, slots};
   ClientWatch clients{*connection, journal};
   const auto uid_of = [&](const sdbus::Message& call) { return clients.uid(call); };
-  RootObject root{*connection, radio, journal, uid_of, BLECONND_VERSION};
+  RootObject root{*connection, radio, statistics.statistics(), journal, uid_of, BLECONND_VERSION};
   root.tell_also("forged-signals", [&] { return bluez.forged_signals(); });
   LogControl log_control{*connection, journal, uid_of};
   clients.on_left([&](const std::string& name) { root.connections().caller_left(name); });

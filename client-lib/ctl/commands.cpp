@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "bus.hpp"
+#include "metrics.hpp"
 
 namespace bleconnctl {
 namespace {
@@ -121,8 +122,10 @@ void add_device_commands(CLI::App& app, Global& global) {
   });
   runs(add("services", "the services of a device, live or from the cache"), global,
        [&global, given] { services(global, given->address); });
-  runs(add("explain", "who sees a device, who holds it, and what a call would do now"), global,
-       [&global, given] { explain_device(global, given->address); });
+  auto& explained = *app.add_subcommand(
+      "explain", "who sees a device, who holds it, and what a call would do now; or everything");
+  add_address(explained, given->address);
+  runs(explained, global, [&global, given] { explain_device(global, given->address); });
   auto& stale = add("close-stale", "end links that nobody leases (root)");
   stale.add_flag("--only-other-adapters", given->only_other, "not on the adapter it is used on, or was last");
   runs(stale, global, [&global, given] {
@@ -140,7 +143,7 @@ void add_daemon_commands(CLI::App& app, Global& global) {
     global.run = [&global] { return monitor(global.style(), global.host); };
   });
   const auto reset = std::make_shared<bool>();
-  auto& stats = *app.add_subcommand("stats", "counters since the start");
+  auto& stats = *app.add_subcommand("stats", "counters and times since the last reset");
   stats.add_flag("--reset", *reset, "begin anew (root)");
   runs(stats, global, [&global, reset] {
     Bus bus{global.host};
@@ -150,12 +153,14 @@ void add_daemon_commands(CLI::App& app, Global& global) {
     }
     const auto counters = bus.statistics();
     if (global.style().as_json) return print(global.style(), counters);
-    for (auto& [name, value] : counters) fmt::print("{:>12}  {}\n", value, printable(name));
+    for (auto& [name, value] : counters)  // buckets are for programs
+      if (name.find("-bucket/") == std::string::npos) fmt::print("{:>12}  {}\n", value, printable(name));
   });
-  runs(*app.add_subcommand("metrics", "the counters for Prometheus"), global, [&global] {
-    const auto counters = Bus{global.host}.statistics();
-    global.style().as_json ? print(global.style(), counters) : print_metrics(counters);
-  });
+  runs(*app.add_subcommand("metrics", "the statistics as OpenMetrics text, for Prometheus"), global,
+       [&global] {
+         const auto counters = Bus{global.host}.statistics();
+         global.style().as_json ? print(global.style(), counters) : fmt::print("{}", open_metrics(counters));
+       });
   const auto level = std::make_shared<std::string>();
   auto& log_level = *app.add_subcommand("log-level", "show, or set (root), how much bleconnd logs");
   log_level.add_option("LEVEL", *level, "err, warning, notice, info or debug")

@@ -18,12 +18,6 @@ std::string text_of(const json& object, const char* key) {
   return at->is_string() ? printable(at->get<std::string>()) : at->dump();
 }
 
-std::string joined(const json& list) {
-  std::string text;
-  for (auto& each : list) text += (text.empty() ? "" : ", ") + printable(each.get<std::string>());
-  return text;
-}
-
 }  // namespace
 
 Style style_of(const std::string& json_option) {
@@ -146,42 +140,6 @@ void print_tree(const Style& style, const bleconn::Services& services) {
   }
 }
 
-void explain(const Style& style, const json& described) {
-  const auto& device = described.at("devices").at(0);
-  fmt::print("{}\n", text_of(device, "address"));
-  fmt::print("  state       {}\n", text_of(device, "state"));
-  if (const auto waits = text_of(device, "waits-for"); !waits.empty())
-    fmt::print("  waits for   {}\n", waits);
-  if (device.value("queue-position", 0U) > 0)
-    fmt::print("  in line     {}\n", device["queue-position"].dump());
-  if (const auto error = text_of(device, "last-error"); !error.empty())
-    fmt::print("  last error  {}\n", coloured(style, kBad, error));
-  const auto leases = joined(device.value("leases", json::array()));
-  fmt::print("  leases      {}\n", leases.empty() ? "none" : leases);
-  auto services = text_of(device, "cached-services");
-  if (!services.empty()) services += " ";
-  services += "in the cache";
-  if (device.contains("cache-age-sec")) services += ", " + text_of(device, "cache-age-sec") + " s old";
-  fmt::print("  services    {}\n", device.value("services-cached", false) ? services : "not cached");
-  for (auto& seen : device.value("seen", json::array())) {
-    std::string traits;
-    if (seen.contains("rssi-dbm")) traits += ", " + seen["rssi-dbm"].dump() + " dBm";
-    for (const char* trait : {"connected", "bonded", "trusted"})
-      if (seen.value(trait, false)) traits += std::string{", "} + trait;
-    if (seen.value("recent-failures", 0U) > 0)
-      traits += ", " + seen["recent-failures"].dump() + " failures of late";
-    fmt::print("  BlueZ has   {}{}\n", text_of(seen, "adapter"), traits);
-  }
-  if (const auto now = text_of(device, "now"); !now.empty())
-    fmt::print("  a call now  would {}\n", coloured(style, kGood, now));
-  for (auto& adapter : described.value("adapters", json::array())) {
-    if (adapter.value("ignored", false))
-      fmt::print("  {}  ignored, by bleconnd.conf\n", text_of(adapter, "name"));
-    if (const auto trouble = text_of(adapter, "trouble"); !trouble.empty())
-      fmt::print("  {}  {}\n", text_of(adapter, "name"), coloured(style, kBad, trouble));
-  }
-}
-
 void print_status(const Style& style, const json& described, const std::string& version,
                   const std::string& state) {
   fmt::print("bleconnd {}: {}\n", printable(version),
@@ -200,16 +158,6 @@ void print_status(const Style& style, const json& described, const std::string& 
   print_table(rows);
   fmt::print("devices: {}; leases and waiting calls: {}\n", described["devices"].size(),
              described["leases-and-calls"].dump());
-}
-
-void print_metrics(const std::map<std::string, std::uint64_t>& counters) {
-  for (auto& [name, value] : counters) {
-    std::string metric = "bleconnd_";
-    for (const char c : name) metric += c == '-' ? '_' : c;
-    const bool gauge = name.rfind("now-", 0) == 0;
-    if (!gauge) metric += "_total";
-    fmt::print("# TYPE {} {}\n{} {}\n", metric, gauge ? "gauge" : "counter", metric, value);
-  }
 }
 
 int exit_code(bleconn::Category category) {

@@ -32,12 +32,10 @@ json to_json(const bleconn::Error& error);
 json to_json(const std::string& address, const bleconn::AttemptFailed& failed);
 json parsed(const std::string& text);  // throws bleconn::Error
 void print_tree(const Style& style, const bleconn::Services& services);
-// What Describe tells of one device, in sentences.
+// What Describe tells of one device, or of all, in sentences.
 void explain(const Style& style, const json& described);
 void print_status(const Style& style, const json& described, const std::string& version,
                   const std::string& state);
-// The exposition format of Prometheus, version 0.0.4.
-void print_metrics(const std::map<std::string, std::uint64_t>& counters);
 
 // Exit codes: 0, 2 usage, 3 time-out, 4 failed, 8 the daemon does not run, 10 no such thing.
 int exit_code(bleconn::Category category);

@@ -6,6 +6,10 @@
 namespace bleconnd {
 namespace {
 
+std::chrono::seconds whole_seconds_to(TimePoint when, const Radio& radio) {
+  return std::chrono::ceil<std::chrono::seconds>(std::max(when - radio.now(), Duration{0}));
+}
+
 void add_session(Description::Device& to, const DeviceSession& session, const Radio& radio) {
   to.state = text(session.stage());
   to.adapter = session.adapter();
@@ -20,6 +24,11 @@ void add_session(Description::Device& to, const DeviceSession& session, const Ra
     to.leases.push_back(lease.label.empty() ? words : words + " " + lease.label);
   }
   to.calls = session.calls();
+  to.maintained = session.leases().maintained();
+  to.failures_in_a_row = session.reconnects().failures();
+  if (to.maintained && session.stage() == Stage::backing_off)
+    to.next_try_in = whole_seconds_to(session.reconnects().due(), radio);
+  to.link_of_others = session.foreign();
   to.services_verified = session.services_verified();
 }
 
@@ -40,6 +49,13 @@ Description::Adapter of_adapter(const AdapterState& adapter, const Radio& radio)
   for (auto& device : slots.holders(adapter.address)) described.allocated.push_back(device.text());
   for (auto& device : radio.queue.queued(adapter.address)) described.queued.push_back(device.text());
   if (const auto device = radio.queue.dialling(adapter.address)) described.dialling = device->text();
+  const auto held = static_cast<std::uint32_t>(described.allocated.size());
+  described.links_of_others = slots.used(adapter.address) - held;
+  described.discovering = radio.discovery.wanted(adapter.path);
+  const auto& circuits = radio.queue.circuits();
+  described.failures_in_a_row = circuits.failures(adapter.address);
+  if (radio.queue.failing(adapter.address))
+    described.avoided_for = whole_seconds_to(circuits.due(adapter.address), radio);
   described.trouble = trouble(adapter, radio);
   return described;
 }
@@ -58,6 +74,61 @@ std::string plan(const Radio& radio, const DeviceSession* session, const std::ve
              route.adapter_name;
   return "wait for a slot: " + routes.front().adapter_name + " is full";
 }
+
+// Why the first of the routes that has a slot is dialled, and the other adapters are not.
+class Choices {
+ public:
+  Choices(const Radio& radio, const std::vector<Description::Sighting>& seen,
+          const std::vector<Route>& routes)
+      : radio_{radio}, seen_{seen} {
+    for (auto& route : routes)
+      if (!chosen_ && (route.connected || !radio.queue.full(route.adapter_address)))
+        chosen_ = sighting(route.adapter_name);
+    for (auto& each : seen) {
+      if (each.connected) linked_ = &each;
+      if (each.bonded) bonded_ = &each;
+    }
+  }
+
+  Description::Choice of(const AdapterState& adapter) const {
+    const auto* own = sighting(adapter.name);
+    const bool chosen = own && own == chosen_;
+    return {adapter.name, chosen, chosen ? for_it(*own) : against(adapter, own)};
+  }
+
+ private:
+  const Description::Sighting* sighting(const std::string& adapter) const {
+    for (auto& each : seen_)
+      if (each.adapter == adapter) return &each;
+    return nullptr;
+  }
+  static std::string decibels(int value) { return std::to_string(value) + " dB"; }
+
+  std::string for_it(const Description::Sighting& own) const {
+    if (own.connected) return "the link is up there";
+    if (own.bonded) return "it has the bond";
+    if (seen_.size() == 1) return "BlueZ knows the device there alone";
+    return own.rssi ? "hears it at " + decibels(*own.rssi) + "m" : "nothing speaks for another one";
+  }
+
+  std::string against(const AdapterState& adapter, const Description::Sighting* own) const {
+    if (radio_.settings.ignores(adapter.address)) return "is ignored by the configuration";
+    if (!adapter.powered) return "is off";
+    if (!own) return "has not heard it";
+    if (linked_) return "the link is up on " + linked_->adapter;
+    if (bonded_ && own != bonded_) return "the bond is on " + bonded_->adapter;
+    if (radio_.queue.full(adapter.address)) return "has no slot free";
+    if (const auto what = trouble(adapter, radio_); !what.empty()) return what;
+    if (own->failures > 0) return std::to_string(own->failures) + " failures of this device of late";
+    if (chosen_ && own->rssi && chosen_->rssi && *own->rssi < *chosen_->rssi)
+      return decibels(*chosen_->rssi - *own->rssi) + " weaker";
+    return chosen_ ? "no better than " + chosen_->adapter : "is not to be dialled";
+  }
+
+  const Radio& radio_;
+  const std::vector<Description::Sighting>& seen_;
+  const Description::Sighting *chosen_ = nullptr, *linked_ = nullptr, *bonded_ = nullptr;
+};
 
 }  // namespace
 
@@ -113,7 +184,10 @@ Task<Answer<Description>> describe(Radio& radio, Connections& connections, Calle
          .trusted = object.trusted,
          .failures = adapter ? radio.routes.failures(*device, adapter->address, radio.now()) : 0});
   }
-  about.now = plan(radio, session, rank_routes(radio, *device, Terms{}, objects));
+  const auto routes = rank_routes(radio, *device, Terms{}, objects);
+  about.now = plan(radio, session, routes);
+  const Choices choices{radio, about.seen, routes};
+  for (auto& adapter : radio.stack().adapters) about.choices.push_back(choices.of(adapter));
   described.devices.push_back(std::move(about));
   co_return described;
 }

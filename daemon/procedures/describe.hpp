@@ -16,6 +16,11 @@ struct Description {
     bool connected = false, bonded = false, trusted = false;
     std::uint32_t failures = 0;  // of the last ten minutes
   };
+  struct Choice {  // what speaks for or against an adapter, for a call that comes now
+    std::string adapter;
+    bool chosen = false;
+    std::string why;
+  };
   struct Device {
     std::string address{};
     std::string state{};    // as Device1.State; "none" without a session
@@ -24,12 +29,17 @@ struct Description {
     std::string waits_for{};  // in words; empty: not for a slot
     std::string last_error{};
     std::vector<std::string> leases{};  // "uid 1000 :1.42 label"
+    bool maintained = false;
+    std::uint32_t failures_in_a_row = 0;                // of dials, or of links that did not last
+    std::optional<std::chrono::seconds> next_try_in{};  // of a maintained device without a link
+    bool link_of_others = false;                        // another program made it
     std::size_t calls = 0;
     bool cached = false;
     std::optional<std::chrono::seconds> cache_age{};
     std::size_t cached_services = 0;
     bool services_verified = false;
     std::vector<Sighting> seen{};
+    std::vector<Choice> choices{};
     std::string now{};  // what a call would do
   };
   struct Adapter {
@@ -39,6 +49,10 @@ struct Description {
     std::uint32_t slots = 0, slots_free = 0;
     std::vector<std::string> allocated{}, queued{};
     std::string dialling{};
+    std::uint32_t links_of_others = 0;
+    bool discovering = false;  // for us
+    std::uint32_t failures_in_a_row = 0;
+    std::optional<std::chrono::seconds> avoided_for{};
     std::string trouble{};  // in words; empty: none is known
   };
   bool bluetoothd = false;

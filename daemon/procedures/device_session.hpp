@@ -122,6 +122,9 @@ class DeviceSession : private Progress {
   bool is_restoring() const { return restored_; }  // it looks for the link of a former life
   bool services_cached() const { return radio_.cache.has(address_); }
   bool services_verified() const { return connected() && link_ && link_->verified; }
+  bool adopted() const { return link_ && link_->adopted; }  // the link was up when we found it
+  bool foreign() const { return link_ && link_->foreign; }  // and another program made it
+  const Reconnect& reconnects() const { return reconnect_; }
   std::size_t calls() const { return waiting_.size(); }
   std::uint32_t queue_position() const { return radio_.queue.position(address_); }  // 0: not in the queue
 

@@ -41,6 +41,8 @@ Task<Outcome<std::optional<DialQueue::Grant>>> DialQueue::turn(DeviceAddress dev
   Waiting self{*this, device, terms, std::move(adapters), ticket};
   if (!std::exchange(following_, true)) tasks_.spawn(follow_stack());
   arrived(self);
+  if (!self.grant && !self.looks_again && !std::exchange(ticket.waited, true))
+    ++(lack_of_slots(device).empty() ? waits_.turns : waits_.slots);
   while (!self.grant && !self.looks_again) {
     const auto woken = co_await self.wake.until(kNever, stop);
     if (woken.by == Notice::Woken::stopped) co_return Cause::cancelled;

@@ -79,6 +79,7 @@ class DialQueue {
   struct Ticket {
     std::uint64_t number = 0;  // in the order of arrival; 0: none yet
     std::uint32_t overtaken = 0;
+    bool waited = false;  // and that was counted
   };
 
   // A request counts as waiting from here on, also while its device is not heard and it stands outside the
@@ -121,6 +122,12 @@ class DialQueue {
   void hold();
   void go_on();
   bool held() const { return held_; }
+
+  // How often somebody had to wait for others on the same adapter, or for a slot. Since the start.
+  struct Waits {
+    std::uint64_t turns = 0, slots = 0;
+  };
+  const Waits& waits() const { return waits_; }
 
   // --- looking ---
   bool none_dials() const { return dialling_.empty(); }
@@ -203,6 +210,7 @@ class DialQueue {
   AdapterCircuit circuits_;
   std::uint64_t arrivals_ = 0;
   std::uint64_t taken_ = 0;
+  Waits waits_;
   // Which token stands for a slot: one that was taken again is not freed by the former.
   std::map<std::pair<std::string, DeviceAddress>, std::uint64_t> current_;
   std::list<Waiting*> waiting_;  // in the order of arrival

@@ -13,6 +13,10 @@ json of(const Description::Adapter& adapter) {
       {"name", adapter.name},           {"address", adapter.address},   {"powered", adapter.powered},
       {"ignored", adapter.ignored},     {"slots", adapter.slots},       {"slots-free", adapter.slots_free},
       {"allocated", adapter.allocated}, {"dialling", adapter.dialling}, {"queued", adapter.queued}};
+  object["links-of-others"] = adapter.links_of_others;
+  object["discovering"] = adapter.discovering;
+  object["failures-in-a-row"] = adapter.failures_in_a_row;
+  if (adapter.avoided_for) object["avoided-for-sec"] = adapter.avoided_for->count();
   if (!adapter.trouble.empty()) object["trouble"] = adapter.trouble;
   return object;
 }
@@ -22,6 +26,10 @@ json of(const Description::Sighting& seen) {
               {"bonded", seen.bonded},   {"trusted", seen.trusted}, {"recent-failures", seen.failures}};
   if (seen.rssi) object["rssi-dbm"] = *seen.rssi;
   return object;
+}
+
+json of(const Description::Choice& choice) {
+  return {{"adapter", choice.adapter}, {"chosen", choice.chosen}, {"why", choice.why}};
 }
 
 json of(const Description::Device& device) {
@@ -34,6 +42,10 @@ json of(const Description::Device& device) {
               {"calls", device.calls},
               {"services-cached", device.cached},
               {"services-verified", device.services_verified}};
+  object["maintained"] = device.maintained;
+  object["failures-in-a-row"] = device.failures_in_a_row;
+  object["link-of-others"] = device.link_of_others;
+  if (device.next_try_in) object["next-try-in-sec"] = device.next_try_in->count();
   if (!device.waits_for.empty()) object["waits-for"] = device.waits_for;
   if (!device.last_error.empty()) object["last-error"] = device.last_error;
   if (device.cache_age) object["cache-age-sec"] = device.cache_age->count();
@@ -53,6 +65,8 @@ std::string to_json(const Description& description) {
     if (!device.now.empty()) {
       object["seen"] = json::array();
       for (auto& seen : device.seen) object["seen"].push_back(of(seen));
+      object["choices"] = json::array();
+      for (auto& choice : device.choices) object["choices"].push_back(of(choice));
       object["now"] = device.now;
     }
     all["devices"].push_back(std::move(object));

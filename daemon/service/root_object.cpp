@@ -38,14 +38,15 @@ LogKind kind_of_end(const std::string& reason) {
 
 }  // namespace
 
-RootObject::RootObject(sdbus::IConnection& connection, Radio& radio, const Log& log, UidOf uid_of,
-                       std::string version)
+RootObject::RootObject(sdbus::IConnection& connection, Radio& radio, Statistics& statistics, const Log& log,
+                       UidOf uid_of, std::string version)
     : AdaptorInterfaces{connection, sdbus::ObjectPath{kRootPath}},
       connection_{connection},
       radio_{radio},
       log_{log},
       uid_of_{std::move(uid_of)},
       version_{std::move(version)},
+      statistics_{statistics},
       status_changed_{radio.executor},
       devices_changed_{radio.executor},
       connections_{radio, *this},
@@ -77,26 +78,26 @@ void RootObject::EstablishConnection(sdbus::Result<sdbus::ObjectPath, VariantMap
   if (auto* refusal = std::get_if<Refusal>(&parsed)) return reply.refuse_with(*refusal);
   const auto to = std::get<DeviceAddress>(device);
   const auto by = caller();
+  statistics_.count("calls");
+  const auto began = radio_.now();
   auto answer = connections_.establish(by, to, std::get<EstablishOptions>(parsed));
-  serving_.spawn(serve_establish(std::move(reply), by, to, std::move(answer)));
+  serving_.spawn(serve_establish(std::move(reply), by, to, began, std::move(answer)));
 }
 
 Task<Unit> RootObject::serve_establish(Reply<sdbus::ObjectPath, VariantMap> reply, Caller by,
-                                       DeviceAddress address, Task<Answer<Established>> answer) {
+                                       DeviceAddress address, TimePoint began,
+                                       Task<Answer<Established>> answer) {
   auto answered = co_await answer;
-  statistics_.count("calls");
   if (auto* refusal = std::get_if<Refusal>(&answered)) {
-    statistics_.count_by("calls-refused", refusal->token);
+    count_answer({}, short_name(refusal->category), began);
     log_refused(by, address, *refusal);
     reply.refuse_with(*refusal);
     co_return Unit{};
   }
   const auto& established = std::get<Established>(answered);
   const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(established.elapsed);
-  if (established.stage == Stage::connected) {
-    statistics_.count("calls-connected");
-    statistics_.count("connect-usec", static_cast<std::uint64_t>(elapsed.count()));
-  }
+  count_answer(established.adapter, established.stage == Stage::connected ? "ok" : "queued", began);
+  if (established.services_from_cache) statistics_.count("services-from-cache");
   VariantMap results;
   results.emplace("state", sdbus::Variant{std::string{text(established.stage)}});
   results.emplace("adapter", sdbus::Variant{established.adapter});
@@ -109,6 +110,12 @@ Task<Unit> RootObject::serve_establish(Reply<sdbus::ObjectPath, VariantMap> repl
   results.emplace("adopted", sdbus::Variant{established.adopted});
   reply.answer(sdbus::ObjectPath{object_path(address)}, results);
   co_return Unit{};
+}
+
+void RootObject::count_answer(const std::string& adapter, const std::string& category, TimePoint began) {
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(radio_.now() - began);
+  statistics_.count("calls-answered/" + category);
+  statistics_.observe("call-seconds/" + adapter_label(adapter) + "/" + category, took);
 }
 
 // What the radio refused, and a user who has too much; mistakes of callers are theirs to log.
@@ -323,7 +330,8 @@ RootObject::ListConnections() {
 }
 
 std::map<std::string, std::uint64_t> RootObject::GetStatistics() {
-  auto all = statistics_.counters();
+  count_waits();
+  auto all = statistics_.flat();
   for (auto& [name, counter] : other_counters_) all.insert_or_assign(name, counter());
   all.insert_or_assign("now-connected", connected_.size());
   all.insert_or_assign("now-devices", devices_.size());
@@ -497,6 +505,9 @@ void RootObject::appeared(DeviceSession& session) {
 void RootObject::changed(DeviceSession& session) {
   if (changed_devices_.empty()) devices_changed_.notify();
   changed_devices_.insert(session.address());
+  auto way = on_their_way_.find(session.address());
+  if (way == on_their_way_.end() || !session.services_verified()) return;
+  if (!std::exchange(way->second.verified, true)) statistics_.count("services-verified");
 }
 
 void RootObject::stage_changed(DeviceSession& session, const std::string& reason) {
@@ -511,11 +522,12 @@ void RootObject::stage_changed(DeviceSession& session, const std::string& reason
     emitConnectionStateChanged(sdbus::ObjectPath{object_path(session.address())}, session.address().text(),
                                std::string{text(session.stage())}, reason);
   });
-  if (session.connected()) statistics_.count("links-up");
+  count_stage(session);
   if (session.connected())
     log_.write(LogLevel::info,
-               session.address().text() + ": connected on " + session.adapter() + ", attempt " +
-                   std::to_string(session.attempt()),
+               session.address().text() + ": connected on " + session.adapter() +
+                   (session.adopted() ? ", which had the link already"
+                                      : ", attempt " + std::to_string(session.attempt())),
                fields(session, LogKind::link_up));
   log_.write(LogLevel::debug,
              session.address().text() + ": " + std::string{text(session.stage())} +
@@ -524,8 +536,39 @@ void RootObject::stage_changed(DeviceSession& session, const std::string& reason
   announce_connections();
 }
 
+// Dials, links, and how long each took. Services that come from the cache take no time, and are not measured.
+void RootObject::count_stage(DeviceSession& session) {
+  const auto adapter = adapter_label(session.adapter());
+  auto& way = on_their_way_[session.address()];
+  const auto now = radio_.now();
+  const auto since = [now](TimePoint then) {
+    return std::chrono::duration_cast<std::chrono::microseconds>(now - then);
+  };
+  const bool up = session.stage() == Stage::resolving || session.connected();
+  if (up && way.dialled) statistics_.observe("dial-seconds/" + adapter, since(*way.dialled));
+  if (session.connected() && way.linked)
+    statistics_.observe("services-seconds/" + adapter, since(*way.linked));
+  way.dialled.reset();
+  way.linked.reset();
+  if (session.stage() == Stage::connecting) {
+    way.dialled = now;
+    statistics_.count("dials/" + adapter);
+    count_waits();
+  }
+  if (session.stage() == Stage::resolving) way.linked = now;
+  if (session.connected()) statistics_.count("links-up/" + adapter);
+}
+
+void RootObject::count_waits() {
+  const auto& now = radio_.queue.waits();
+  statistics_.count("turn-waits", now.turns - waits_counted_.turns);
+  statistics_.count("slot-waits", now.slots - waits_counted_.slots);
+  waits_counted_ = now;
+}
+
 void RootObject::attempt_failed(DeviceSession& session, const FailedAttempt& failed, const Refusal& as) {
-  statistics_.count_by("attempts-failed", std::string{as.token});
+  statistics_.count("attempts-failed/" + adapter_label(session.adapter()) + "/" + short_name(as.category));
+  statistics_.count("failures/" + as.token);
   changed(session);
   if (auto device = devices_.find(session.address()); device != devices_.end())
     device->second->attempt_failed(failed, as);
@@ -541,7 +584,8 @@ void RootObject::attempt_failed(DeviceSession& session, const FailedAttempt& fai
 }
 
 void RootObject::link_ended(DeviceSession& session, const std::string& reason) {
-  statistics_.count_by("links-ended", reason);
+  statistics_.count("links-ended/" + adapter_label(session.adapter()) + "/" + reason_label(reason));
+  on_their_way_.erase(session.address());
   if (auto device = devices_.find(session.address()); device != devices_.end())
     device->second->link_ended(reason);
   const bool silent = reason == "services-incomplete";
@@ -582,6 +626,7 @@ void RootObject::lease_passes(DeviceSession& session, LeaseChange change, const 
 }
 
 void RootObject::services_changed(DeviceSession& session, const std::vector<std::string>& difference) {
+  statistics_.count("services-changed");
   if (auto device = devices_.find(session.address()); device != devices_.end())
     device->second->services_changed();
   log_.write(LogLevel::notice,
@@ -593,6 +638,7 @@ void RootObject::gone(DeviceSession& session) {
   if (auto device = devices_.find(session.address()); device != devices_.end())
     device->second->announce_changes();
   devices_.erase(session.address());
+  on_their_way_.erase(session.address());
   connected_.erase(session.address());
   announce_connections();
 }

@@ -13,6 +13,7 @@
 
 #include "async/scope.hpp"
 #include "bleconnd_adaptor.hpp"
+#include "core/statistics.hpp"
 #include "ports/log.hpp"
 #include "procedures/connections.hpp"
 #include "procedures/describe.hpp"
@@ -21,7 +22,6 @@
 #include "service/device_object.hpp"
 #include "service/gatt_variants.hpp"
 #include "service/reply.hpp"
-#include "service/statistics.hpp"
 
 namespace bleconnd {
 
@@ -31,7 +31,8 @@ class RootObject final
  public:
   using UidOf = std::function<std::uint32_t(const sdbus::Message& call)>;  // user id of a caller
 
-  RootObject(sdbus::IConnection& connection, Radio& radio, const Log& log, UidOf uid_of, std::string version);
+  RootObject(sdbus::IConnection& connection, Radio& radio, Statistics& statistics, const Log& log,
+             UidOf uid_of, std::string version);
   ~RootObject() override;
 
   bleconnd::Connections& connections() { return connections_; }
@@ -83,7 +84,10 @@ class RootObject final
 
   Caller caller();
   Task<Unit> serve_establish(Reply<sdbus::ObjectPath, VariantMap> reply, Caller by, DeviceAddress address,
-                             Task<Answer<Established>> answer);
+                             TimePoint began, Task<Answer<Established>> answer);
+  void count_answer(const std::string& adapter, const std::string& category, TimePoint began);
+  void count_stage(DeviceSession& session);
+  void count_waits();
   void log_refused(const Caller& by, DeviceAddress address, const Refusal& refusal);
   Task<Unit> serve_release(Reply<std::uint32_t> reply, Task<Answer<std::uint32_t>> answer);
   Task<Unit> serve_close_stale(Reply<std::uint32_t> reply, std::string what, DeviceAddress of,
@@ -114,7 +118,14 @@ class RootObject final
   std::optional<TimePoint> no_adapter_since_;
   bool without_adapter_ = false;  // it has been said
   std::uint32_t told_connections_ = 0;
-  Statistics statistics_;
+  Statistics& statistics_;
+  DialQueue::Waits waits_counted_;
+  // When the dial of a device began, and when its link came up; while it is on its way.
+  struct OnItsWay {
+    std::optional<TimePoint> dialled{}, linked{};
+    bool verified = false;
+  };
+  std::map<DeviceAddress, OnItsWay> on_their_way_;
   std::map<std::string, std::function<std::uint64_t()>> other_counters_;
   std::function<void()> reload_ = [] {};
   Notice status_changed_;

@@ -34,8 +34,7 @@ TEST_P(CtlUsage, wrong_ends_with_2) {
   EXPECT_THAT(told.error, HasSubstr("Usage: bleconnctl " + (has_command ? GetParam().words.front() : "")));
 }
 
-const Words kWithAddress{"connect",  "disconnect",  "release",    "explain",
-                         "services", "close-stale", "clear-cache"};
+const Words kWithAddress{"connect", "disconnect", "release", "services", "close-stale", "clear-cache"};
 const Words kWithout{"list", "status", "monitor", "stats", "metrics"};
 
 std::vector<Wrong> all_wrong() {

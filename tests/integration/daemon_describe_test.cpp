@@ -120,6 +120,32 @@ TEST_F(DaemonDescribe, a_device_that_waits_for_a_slot) {
   EXPECT_EQ(value_of(client.release(other.address)), 0);
 }
 
+TEST_F(DaemonDescribe, every_adapter_and_what_speaks_for_or_against_it) {
+  const auto choice = [](const std::string& adapter, bool chosen, const std::string& why) {
+    return json{{"adapter", adapter}, {"chosen", chosen}, {"why", why}};
+  };
+  Adapter& hci1 = bluez.add_adapter();
+  Adapter& hci2 = bluez.add_adapter();
+  ASSERT_TRUE(world.until([&] { return described("")["adapters"].size() == 3; }));
+  hci0.discovered(lamp);
+  hci1.discovered(lamp);
+  EXPECT_EQ(device(kLamp)["choices"],
+            (json{choice("hci0", true, "nothing speaks for another one"),
+                  choice("hci1", false, "no better than hci0"), choice("hci2", false, "has not heard it")}));
+  connect_the_lamp();
+  EXPECT_EQ(device(kLamp)["choices"], (json{choice("hci0", true, "the link is up there"),
+                                            choice("hci1", false, "the link is up on hci0"),
+                                            choice("hci2", false, "has not heard it")}));
+  release_the_lamp();
+  hci0.power_off();
+  hci2.power_off();
+  ASSERT_TRUE(world.until([&] { return described("")["adapters"][2]["powered"] == false; }));
+  EXPECT_EQ(device(kLamp)["choices"],
+            (json{choice("hci0", false, "is off"), choice("hci1", true, "BlueZ knows the device there alone"),
+                  choice("hci2", false, "is off")}));
+  EXPECT_EQ(device(kLamp)["now"], "dial on hci1");
+}
+
 TEST_F(DaemonDescribe, text_from_the_air_and_from_callers_stays_json) {
   const std::string label = "\"}]\\\n\x1b[2J";
   const auto call = client.establish(kLamp, {{"label", label}});
