@@ -79,7 +79,9 @@ int run(Journal& journal) {
     if (std::exchange(log_level, read.values.log_level) != read.values.log_level)
       journal.set_level(log_level);
   };
+  bool stopping = false;
   const auto reload = [&] {
+    if (stopping) return;
     notify_reloading();
     configure();
     notify_ready();
@@ -92,7 +94,6 @@ int run(Journal& journal) {
     journal.tell(LogLevel::notice, {.kind = LogKind::leases_restored},
                  "leases of before that are restored: {}; their links are looked for", restored);
   Scope tasks{loop};
-  bool stopping = false;
   auto stop = [&] {
     if (!std::exchange(stopping, true)) tasks.spawn(shut_down(root, cache, loop));
   };

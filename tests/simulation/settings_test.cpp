@@ -286,6 +286,27 @@ TEST(IgnoredAdapters, AreWaitedForUntilTheyAreNotIgnoredAnyMore) {
   EXPECT_LT(stage.seconds(call), 7);
 }
 
+// What a former life left there is nobody's any more; a maintained device is connected elsewhere.
+TEST(IgnoredAdapters, LoseOurLinksWithTheNextStart) {
+  Two stage;
+  stage.bluetoothd.hears(kSecond, kLamp);
+  stage.establish(kAlice, kLamp, kept());
+  stage.run_for(10s);
+  ASSERT_EQ(stage.stage(kLamp), "connected");
+  stage.ignore(kSecond);
+  stage.run_for(1s);
+  stage.begin();
+  stage.crash_daemon();
+  stage.start_daemon();
+  stage.run_for(10s);
+  EXPECT_THAT(stage.effects("onnect"), ElementsAre(HasSubstr("Disconnect hci1")));
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.run_for(400s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+  EXPECT_THAT(stage.effects("Connect hci1"), IsEmpty());
+  EXPECT_THAT(stage.effects("Connect hci0"), ElementsAre(HasSubstr("hci0/01")));
+}
+
 TEST(IgnoredAdapters, KeepTheLinksOfOtherPrograms) {
   Two stage;
   stage.ignore(kSecond);
