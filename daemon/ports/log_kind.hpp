@@ -17,6 +17,7 @@ enum class LogKind : std::uint8_t {
   link_ended,             // nobody wanted it any more, or root ended it
   link_lost,              // it went by itself
   link_without_services,  // it was up, and unusable
+  link_left_up,           // for the next life of the daemon
   link_stays,             // BlueZ does not end it
   foreign_link,           // up without us: nobody leases it here
   stale_closed,           // an administrator ended foreign links
@@ -60,6 +61,7 @@ inline constexpr std::array kLogKinds{
     LogKindRow{LogKind::link_ended, "bbd9f0f9f0364c539874f1ee2cbbb06b"},
     LogKindRow{LogKind::link_lost, "2d6b3fd17a1b41579a1524dda37343fa"},
     LogKindRow{LogKind::link_without_services, "c73b7741b2054857aeb19105563ac605"},
+    LogKindRow{LogKind::link_left_up, "64e6014ab0a04e3fa08a924414218b98"},
     LogKindRow{LogKind::link_stays, "ba09ea3a87374428aabc031308fa3077"},
     LogKindRow{LogKind::foreign_link, "dcd69d4185db429d8a59e09041083be9"},
     LogKindRow{LogKind::stale_closed, "527affda1279473db9dd830335ac5e40"},

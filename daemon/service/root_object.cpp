@@ -635,6 +635,9 @@ void RootObject::services_changed(DeviceSession& session, const std::vector<std:
 }
 
 void RootObject::gone(DeviceSession& session) {
+  if (session.connected())  // it ends, and its link does not
+    log_.write(LogLevel::info, session.address().text() + ": the link stays up for those who lease it",
+               fields(session, LogKind::link_left_up));
   if (auto device = devices_.find(session.address()); device != devices_.end())
     device->second->announce_changes();
   devices_.erase(session.address());

@@ -165,6 +165,16 @@ TEST_F(Ctl, metrics_are_open_metrics) {
                                      {"bleconnd_call_seconds_count{adapter=none,category=NotFound}", 1},
                                      {"bleconnd_connected{}", 1}})
     EXPECT_EQ(samples.value(sample, -1.0), value) << sample << "\n" << text;
+  const auto counted = json_of({"stats"});
+  for (const auto& [series, value] : counted.items()) {
+    auto name = series.substr(0, series.find('/'));
+    for (const std::string& suffix : std::vector<std::string>{"-bucket", "-count", "-sum-usec"})
+      if (name.ends_with("-seconds" + suffix)) name.resize(name.size() - suffix.size());
+    if (name.starts_with("now-")) name.erase(0, 4);
+    std::ranges::replace(name, '-', '_');
+    EXPECT_THAT(text, HasSubstr("# TYPE bleconnd_" + name + " "))
+        << "every series of the daemon is known here";
+  }
   EXPECT_EQ(text.find("EE:FF"), std::string::npos) << "no device";
   EXPECT_EQ(value_of(client.release(kLamp)), 0);
 }
