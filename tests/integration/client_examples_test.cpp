@@ -3,6 +3,7 @@
 
 #include "daemon_sharing_fixture.hpp"
 #include "device.hpp"
+#include "paths.hpp"
 
 namespace bleconnd::integration {
 namespace {
@@ -10,7 +11,7 @@ namespace {
 class Example : public SharingFixture {
  protected:
   std::unique_ptr<ChildProcess> run(std::vector<std::string> arguments) {
-    arguments.front() = BLECONN_EXAMPLES "/" + arguments.front();
+    arguments.front() = std::string{paths::examples} + "/" + arguments.front();
     ChildCommand command;
     command.arguments = std::move(arguments);
     command.environment = {{"DBUS_SYSTEM_BUS_ADDRESS", world.bus.address()}};

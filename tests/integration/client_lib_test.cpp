@@ -8,6 +8,7 @@
 
 #include "client_lib_fixture.hpp"
 #include "daemon_cache_fixture.hpp"
+#include "paths.hpp"
 
 namespace bleconnd::integration {
 namespace {
@@ -263,7 +264,7 @@ TEST_F(ClientLib, leaks_nothing_over_many_restarts) {
 #ifndef SANITIZED  // which finds leaks itself, and does not go together with valgrind
   command.arguments = {"valgrind", "--quiet", "--leak-check=full", "--error-exitcode=99"};
 #endif
-  command.arguments.insert(command.arguments.end(), {CLIENT_SOAK, kLamp});
+  command.arguments.insert(command.arguments.end(), {paths::client_soak, kLamp});
   command.environment = {{"DBUS_SYSTEM_BUS_ADDRESS", world.bus.address()}};
   ChildProcess soak{world.loop, command};
   const auto links = [&] {

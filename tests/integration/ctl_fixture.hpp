@@ -11,6 +11,7 @@
 
 #include "daemon_sharing_fixture.hpp"
 #include "device.hpp"
+#include "paths.hpp"
 
 namespace bleconnd::integration {
 
@@ -62,7 +63,7 @@ class CtlFixture : public SharingFixture {
   };
 
   ChildCommand command_of(Words arguments, const Environment& environment = {}) const {
-    arguments.insert(arguments.begin(), BLECONNCTL);
+    arguments.insert(arguments.begin(), paths::bleconnctl);
     ChildCommand command;
     command.arguments = std::move(arguments);
     command.environment = environment;

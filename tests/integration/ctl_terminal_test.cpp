@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ctl_fixture.hpp"
+#include "paths.hpp"
 
 namespace bleconnd::integration {
 namespace {
@@ -120,7 +121,7 @@ class CtlCompletion : public CtlTerminal {
     command.before_exec = [this] { return terminal.is_taken(); };
     bash = std::make_unique<ChildProcess>(world.loop, std::move(command));
     ASSERT_TRUE(shows(terminal, "> "));
-    terminal.type("source " BLECONNCTL_COMPLETION "; echo read$((1 + 1))\n");
+    terminal.type("source " + std::string{paths::completion} + "; echo read$((1 + 1))\n");
     ASSERT_TRUE(shows(terminal, "read2"));
   }
   void TearDown() override {
@@ -133,7 +134,7 @@ class CtlCompletion : public CtlTerminal {
     EXPECT_TRUE(shows(terminal, "\nline: bleconnctl " + line + "\r")) << terminal.shown();
   }
 
-  const std::filesystem::path bleconnctl{BLECONNCTL};
+  const std::filesystem::path bleconnctl{paths::bleconnctl};
   Terminal terminal;
   std::unique_ptr<ChildProcess> bash;
 };

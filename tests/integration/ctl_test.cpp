@@ -1,5 +1,6 @@
 // bleconnctl, as people and scripts call it.
 #include "ctl_fixture.hpp"
+#include "paths.hpp"
 
 namespace bleconnd::integration {
 namespace {
@@ -150,7 +151,7 @@ TEST_F(Ctl, metrics_are_open_metrics) {
             kErrors + "NotFound");
   const auto text = output_of({"metrics"});
   ChildCommand reader;
-  reader.arguments = {"sh", "-c", "exec \"$0\" <\"$1\"", OPEN_METRICS, folder.write("metrics", text)};
+  reader.arguments = {"sh", "-c", "exec \"$0\" <\"$1\"", paths::open_metrics, folder.write("metrics", text)};
   const ChildProcess program{world.loop, reader};
   ASSERT_TRUE(world.until([&] { return program.exit_status().has_value(); }));
   ASSERT_EQ(program.exit_status(), 0) << program.output() << text;

@@ -1,6 +1,7 @@
 // Describe in every state that its documentation names, held against dbus-interfaces/describe.schema.json.
 #include "bluez_script.hpp"
 #include "daemon_sharing_fixture.hpp"
+#include "paths.hpp"
 #include "temporary_directory.hpp"
 
 namespace bleconnd::integration {
@@ -149,9 +150,9 @@ TEST_F(DaemonDescribeSchema, is_what_every_answer_has_and_no_key_of_it_is_never_
   const auto file = folder.write("answers.json", answers.dump());
   for (const char* mode : {"", "--self-test"}) {
     ChildCommand command;
-    command.arguments = {DESCRIBE_SCHEMA_TEST};
+    command.arguments = {paths::describe_schema};
     if (*mode) command.arguments.push_back(mode);
-    command.arguments.insert(command.arguments.end(), {DESCRIBE_SCHEMA, file});
+    command.arguments.insert(command.arguments.end(), {paths::schema, file});
     ChildProcess child{world.loop, command};
     EXPECT_TRUE(world.until([&] { return child.exit_status().has_value(); }, std::chrono::seconds{60}));
     EXPECT_EQ(child.exit_status(), 0) << mode << "\n" << child.output();

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "paths.hpp"
 #include "world.hpp"
 
 namespace bleconnd::integration {
@@ -33,7 +34,7 @@ inline const std::string kInvalidArgs = "org.freedesktop.DBus.Error.InvalidArgs"
 // That of this build, or that of another one.
 inline std::string daemon_program() {
   const char* other = std::getenv("BLECONND_PROGRAM");
-  return other ? other : BLECONND_PROGRAM;
+  return other ? other : paths::bleconnd;
 }
 
 class DaemonFixture : public ::testing::Test {

@@ -17,6 +17,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "paths.hpp"
+
 namespace bleconnd::integration {
 namespace {
 
@@ -71,8 +73,8 @@ std::string write_configuration(const TemporaryDirectory& directory) {
                             directory.file("bluez-activations") + "; exit 1'\n");
   const std::string text =
       "<busconfig>\n<type>system</type>\n<auth>EXTERNAL</auth>\n<listen>unix:path=" + directory.file("bus") +
-      "</listen>\n<servicedir>" + services + "</servicedir>\n" + base_policy +
-      "<include>" BLECONND_POLICY_FILE "</include>\n" + policy_of_the_tests_user() +
+      "</listen>\n<servicedir>" + services + "</servicedir>\n" + base_policy + "<include>" +
+      std::string{paths::bus_policy} + "</include>\n" + policy_of_the_tests_user() +
       policy_of_the_operator() + "</busconfig>\n";
   return directory.write("bus.conf", text);
 }

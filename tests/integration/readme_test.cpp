@@ -4,13 +4,14 @@
 
 #include "daemon_sharing_fixture.hpp"
 #include "device.hpp"
+#include "paths.hpp"
 
 namespace bleconnd::integration {
 namespace {
 
 // The block of code of the file that begins with `fence` and contains `marker`.
 std::string block(const std::string& fence, const std::string& marker) {
-  std::ifstream file{BLECONND_README};
+  std::ifstream file{paths::readme};
   std::string line, text;
   for (bool inside = false; std::getline(file, line);) {
     if (!inside) {

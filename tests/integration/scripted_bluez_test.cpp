@@ -5,6 +5,7 @@
 
 #include <csignal>
 
+#include "paths.hpp"
 #include "world.hpp"
 
 namespace bleconnd::integration {
@@ -15,7 +16,7 @@ using ::testing::HasSubstr;
 class ScriptedBluezProgram : public ::testing::Test {
  protected:
   void start(std::vector<std::string> options) {
-    options.insert(options.begin(), SCRIPTED_BLUEZ_PROGRAM);
+    options.insert(options.begin(), paths::scripted_bluez);
     ChildCommand command;
     command.arguments = std::move(options);
     command.environment = {{"DBUS_SYSTEM_BUS_ADDRESS", bus.address()}};
@@ -67,7 +68,7 @@ TEST_F(ScriptedBluezProgram, ends_in_order_on_sigterm) {
 
 TEST_F(ScriptedBluezProgram, refuses_what_it_does_not_know) {
   ChildCommand command;
-  command.arguments = {SCRIPTED_BLUEZ_PROGRAM, "--colour", "red"};
+  command.arguments = {paths::scripted_bluez, "--colour", "red"};
   ChildProcess wrong(loop, std::move(command));
   ASSERT_TRUE(loop.run_until([&] { return wrong.exit_status().has_value(); }));
   EXPECT_EQ(wrong.exit_status(), 2);
