@@ -178,7 +178,7 @@ void RootObject::Disconnect(sdbus::Result<>&& result, std::string address) {
   log_.write(LogLevel::notice,
              to.text() + ": disconnect for every holder, asked by " + by.name + " (uid " +
                  std::to_string(by.uid) + ")",
-             {.kind = LogKind::link_ended, .address = to.text(), .detail = "forced"});
+             {.address = to.text()});
   auto answer = connections_.disconnect(to);
   serving_.spawn(serve_disconnect(std::move(reply), std::move(answer)));
 }
@@ -330,9 +330,9 @@ RootObject::ListConnections() {
 }
 
 std::map<std::string, std::uint64_t> RootObject::GetStatistics() {
-  count_waits();
+  count_others();
   auto all = statistics_.flat();
-  for (auto& [name, counter] : other_counters_) all.insert_or_assign(name, counter());
+  for (auto& [name, other] : other_counters_) all.emplace(name, 0);
   all.insert_or_assign("now-connected", connected_.size());
   all.insert_or_assign("now-devices", devices_.size());
   all.insert_or_assign("now-leases-and-calls", connections_.quota().held_by_all());
@@ -402,7 +402,10 @@ TimePoint RootObject::say_whether_adapter() {
   const auto due = *no_adapter_since_ + kNoAdapter;
   if (radio_.now() < due) return due;
   without_adapter_ = true;
-  log_.write(LogLevel::warning, "bluetoothd has no adapter that is on: nothing can be connected",
+  log_.write(LogLevel::warning,
+             radio_.stack().any_powered() ? "every adapter that is on is ignored (Adapters= or Ignore= of "
+                                            "main.conf): nothing can be connected"
+                                          : "bluetoothd has no adapter that is on: nothing can be connected",
              {.kind = LogKind::no_adapter});
   return kNever;
 }
@@ -553,17 +556,22 @@ void RootObject::count_stage(DeviceSession& session) {
   if (session.stage() == Stage::connecting) {
     way.dialled = now;
     statistics_.count("dials/" + adapter);
-    count_waits();
+    count_others();
   }
   if (session.stage() == Stage::resolving) way.linked = now;
   if (session.connected()) statistics_.count("links-up/" + adapter);
 }
 
-void RootObject::count_waits() {
+void RootObject::count_others() {
   const auto& now = radio_.queue.waits();
   statistics_.count("turn-waits", now.turns - waits_counted_.turns);
   statistics_.count("slot-waits", now.slots - waits_counted_.slots);
   waits_counted_ = now;
+  for (auto& [name, other] : other_counters_) {
+    const auto count = other.now();
+    statistics_.count(name, count - other.counted);
+    other.counted = count;
+  }
 }
 
 void RootObject::attempt_failed(DeviceSession& session, const FailedAttempt& failed, const Refusal& as) {

@@ -43,7 +43,7 @@ class RootObject final
   void on_reload(std::function<void()> reload) { reload_ = std::move(reload); }
   // A counter that somebody else keeps.
   void tell_also(std::string name, std::function<std::uint64_t()> counter) {
-    other_counters_.emplace(std::move(name), std::move(counter));
+    other_counters_.emplace(std::move(name), OtherCounter{std::move(counter)});
   }
   // Says in the journal which links are up that nobody leases here. Once, at the start.
   Task<Unit> report_stale();
@@ -87,7 +87,7 @@ class RootObject final
                              TimePoint began, Task<Answer<Established>> answer);
   void count_answer(const std::string& adapter, const std::string& category, TimePoint began);
   void count_stage(DeviceSession& session);
-  void count_waits();
+  void count_others();
   void log_refused(const Caller& by, DeviceAddress address, const Refusal& refusal);
   Task<Unit> serve_release(Reply<std::uint32_t> reply, Task<Answer<std::uint32_t>> answer);
   Task<Unit> serve_close_stale(Reply<std::uint32_t> reply, std::string what, DeviceAddress of,
@@ -119,6 +119,11 @@ class RootObject final
   bool without_adapter_ = false;  // it has been said
   std::uint32_t told_connections_ = 0;
   Statistics& statistics_;
+  // From the start of this life; what is counted already goes on in the statistics.
+  struct OtherCounter {
+    std::function<std::uint64_t()> now;
+    std::uint64_t counted = 0;
+  };
   DialQueue::Waits waits_counted_;
   // When the dial of a device began, and when its link came up; while it is on its way.
   struct OnItsWay {
@@ -126,7 +131,7 @@ class RootObject final
     bool verified = false;
   };
   std::map<DeviceAddress, OnItsWay> on_their_way_;
-  std::map<std::string, std::function<std::uint64_t()>> other_counters_;
+  std::map<std::string, OtherCounter> other_counters_;
   std::function<void()> reload_ = [] {};
   Notice status_changed_;
   std::map<DeviceAddress, std::unique_ptr<DeviceObject>> devices_;

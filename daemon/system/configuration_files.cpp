@@ -111,7 +111,9 @@ ConfigurationRead read_configuration(const std::vector<std::string>& directories
     if (read_file(directory + "/" + kMain, read)) break;
   DropIns drop_ins;
   for (auto& directory : directories) list(directory + "/" + kDropIns, drop_ins, read.warnings);
-  for (auto& [name, files] : drop_ins) read_file(files.front(), read);
+  for (auto& [name, files] : drop_ins)
+    if (!read_file(files.front(), read))
+      read.warnings.push_back(fmt::format("{}: {}, ignored", files.front(), std::strerror(ENOENT)));
   return read;
 }
 

@@ -336,7 +336,8 @@ TEST_F(ConfigurationFiles, WhatIsNoFileIsAWarning) {
                           at("run/conf.d: Not a directory, ignored"),
                           at("etc/conf.d/10-folder.conf: a directory, no file, ignored"),
                           at("etc/conf.d/20-pipe.conf: no regular file, ignored"),
-                          at("etc/conf.d/loop.conf: Too many levels of symbolic links, ignored")));
+                          at("etc/conf.d/loop.conf: Too many levels of symbolic links, ignored"),
+                          at("etc/conf.d/nowhere.conf: No such file or directory, ignored")));
 }
 
 TEST_F(ConfigurationFiles, AFileThatMayNotBeReadIsAWarning) {
