@@ -7,12 +7,6 @@
 namespace bleconnctl {
 namespace {
 
-std::string text_of(const json& object, const char* key) {
-  const auto at = object.find(key);
-  if (at == object.end()) return {};
-  return at->is_string() ? printable(at->get<std::string>()) : at->dump();
-}
-
 std::string joined(const json& list) {
   std::string text;
   for (auto& each : list) text += (text.empty() ? "" : ", ") + printable(each.get<std::string>());

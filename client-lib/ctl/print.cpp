@@ -10,15 +10,12 @@
 #include <map>
 
 namespace bleconnctl {
-namespace {
 
 std::string text_of(const json& object, const char* key) {
   const auto at = object.find(key);
   if (at == object.end()) return {};
   return at->is_string() ? printable(at->get<std::string>()) : at->dump();
 }
-
-}  // namespace
 
 Style style_of(const std::string& json_option) {
   Style style;

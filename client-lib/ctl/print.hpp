@@ -31,6 +31,8 @@ json to_json(const bleconn::Services& services);
 json to_json(const bleconn::Error& error);
 json to_json(const std::string& address, const bleconn::AttemptFailed& failed);
 json parsed(const std::string& text);  // throws bleconn::Error
+// The value of a key: a string as it may be shown, anything else as JSON; empty without it.
+std::string text_of(const json& object, const char* key);
 void print_tree(const Style& style, const bleconn::Services& services);
 // What Describe tells of one device, or of all, in sentences.
 void explain(const Style& style, const json& described);
