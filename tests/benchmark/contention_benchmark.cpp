@@ -17,13 +17,13 @@
 #include <string>
 #include <vector>
 
+#include "measure.hpp"
 #include "world.hpp"
 
+using namespace bleconnd::benchmark;
 using namespace bleconnd::integration;
 
 namespace {
-
-using Milliseconds = std::chrono::duration<double, std::milli>;
 
 constexpr std::size_t kAdapters = 4;
 constexpr std::size_t kDevices = 500;
@@ -38,56 +38,10 @@ constexpr auto kPatience = 120s;
 constexpr double kMostGrowth = 1.20;
 constexpr double kMostReaction = 5;  // ms
 
-void require(bool condition, const std::string& text) {
-  if (!condition) throw std::runtime_error(text);
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  const auto middle = values.size() / 2;
-  return values.size() % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
-
 std::string address_of(std::size_t number) {
   char text[18];
   std::snprintf(text, sizeof text, "C0:00:00:00:%02zX:%02zX", number / 256 % 256, number % 256);
   return text;
-}
-
-// --- what the kernel says of a process ---
-
-std::string proc_file(pid_t pid, const char* name) {
-  std::ifstream file{"/proc/" + std::to_string(pid) + "/" + name};
-  require(file.good(), std::string{"no /proc file "} + name);
-  return {std::istreambuf_iterator<char>{file}, {}};
-}
-
-// The sum of the lines that begin with `key`.
-double sum_of(const std::string& text, const std::string& key) {
-  double sum = 0;
-  std::istringstream lines{text};
-  for (std::string line; std::getline(lines, line);)
-    if (line.starts_with(key)) sum += std::stod(line.substr(line.find(':') + 1));
-  return sum;
-}
-
-double wake_ups(pid_t pid) {
-  return sum_of(proc_file(pid, "status"), "voluntary_ctxt_switches:");
-}
-
-double private_kib(pid_t pid) {
-  return sum_of(proc_file(pid, "smaps_rollup"), "Private_");
-}
-
-long cpu_ticks(pid_t pid) {
-  const auto text = proc_file(pid, "stat");
-  std::istringstream fields{text.substr(text.rfind(')') + 2)};  // from the third one, the state
-  const std::vector<std::string> words{std::istream_iterator<std::string>{fields}, {}};
-  return std::stol(words.at(11)) + std::stol(words.at(12));
-}
-
-double cpu_ms(pid_t pid) {
-  return std::stod(proc_file(pid, "schedstat")) / 1e6;
 }
 
 // --- the scenes ---

@@ -15,14 +15,16 @@
 #include <string>
 #include <vector>
 
+#include "cache_copies.hpp"
+#include "measure.hpp"
 #include "world.hpp"
 
+using namespace bleconnd::benchmark;
 using namespace bleconnd::integration;
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using Milliseconds = std::chrono::duration<double, std::milli>;
 
 const std::string kLamp = "AA:BB:CC:DD:EE:FF";
 constexpr int kConnects = 16;  // a life; the first one reads BlueZ's objects, the others follow them
@@ -31,27 +33,6 @@ constexpr double kMostMemory = 1024;  // KiB more
 // BlueZ's own times shrink to fractions of a millisecond: what is measured is the daemon's and the bus'
 // share.
 constexpr double kSpeed = 1000;
-
-void require(bool condition, const std::string& text) {
-  if (!condition) throw std::runtime_error(text);
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  const auto middle = values.size() / 2;
-  return values.size() % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
-
-std::string replaced(std::string text, const std::string& what, const std::string& with) {
-  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
-    text.replace(at, what.size(), with);
-  return text;
-}
-
-std::string hex(std::size_t byte) {
-  constexpr char kDigits[] = "0123456789ABCDEF";
-  return {kDigits[byte / 16 % 16], kDigits[byte % 16]};
-}
 
 struct Side {
   std::size_t entries;
@@ -75,17 +56,10 @@ class Bench {
     auto life = start(side);
     connect();
     release();
-    const auto file = std::filesystem::path{side.folders.cache()} / (replaced(kLamp, ":", "_") + ".json");
+    const auto file = entry_file(side.folders.cache(), kLamp);
     require(world_.until([&] { return std::filesystem::exists(file); }), "the daemon has written no entry");
     require(life->end(SIGTERM) == 0, "the daemon's end: " + life->log());
-    const std::string text{std::istreambuf_iterator<char>{std::ifstream{file}.rdbuf()}, {}};
-    for (std::size_t number = 1; number < side.entries; ++number) {
-      const auto address = "C0:00:00:00:" + hex(number / 256) + ":" + hex(number % 256);
-      auto other = replaced(text, kLamp, address);
-      const auto underscored = replaced(address, ":", "_");
-      other = replaced(other, replaced(kLamp, ":", "_"), underscored);
-      std::ofstream{file.parent_path() / (underscored + ".json")} << other;
-    }
+    copy_entry(side.folders.cache(), kLamp, side.entries);
   }
 
   // All of them are still there, and none has been set aside.
@@ -107,7 +81,7 @@ class Bench {
       require(from_cache_, "services did not come from the cache");
       release();
     }
-    side.memory.push_back(resident(life->process().pid()));
+    side.memory.push_back(resident_kib(life->process().pid()));
     require(life->end(SIGTERM) == 0, "the daemon's end: " + life->log());
   }
 
@@ -140,13 +114,6 @@ class Bench {
     };
     require(world_.until(verified), "services were not verified");
     require(world_.outcome(client_.release(kLamp)) == "ok", "ReleaseConnection");
-  }
-
-  static double resident(pid_t pid) {
-    std::ifstream status{"/proc/" + std::to_string(pid) + "/status"};
-    for (std::string line; std::getline(status, line);)
-      if (line.starts_with("VmRSS:")) return std::stod(line.substr(6));
-    throw std::runtime_error("no VmRSS");
   }
 
   std::string daemon_;

@@ -1,0 +1,92 @@
+// P7: the CPU of a call when 1, 10, 100, 1,000 callers call for as many devices at once; each releases its
+// link as soon as it has it.
+#include <set>
+
+#include "side_by_side.hpp"
+
+namespace bleconnd::benchmark {
+namespace {
+
+constexpr std::size_t kCallers[] = {1, 10, 100, 1'000};
+constexpr std::size_t kConnections = 10;     // to the bus, which allows 128 pending calls on each
+constexpr std::size_t kMostOfLibrary = 100;  // it needs a connection a device, and the bus allows a user 256
+constexpr std::size_t kSteps = 100;          // rounds of small crowds lie between those of larger ones
+
+struct Crowd {
+  Crowd(Run& run, Who who, std::size_t callers) : count{callers}, side{run.programs, who} {
+    auto& adapter = side.bluez.add_adapter();
+    for (std::size_t number = 0; number < count; ++number)
+      adapter.discovered(side.bluez.add_peripheral(address_of(number))).heard(-60);
+    side.start();
+    for (std::size_t number = 0; number < kConnections; ++number) clients.push_back(&side.world.client());
+  }
+
+  void call_all() {
+    if (side.who == Who::library) {
+      std::string line = "all";
+      for (std::size_t number = 0; number < count; ++number) line += " " + address_of(number);
+      const auto answer = side.worker->ask(line, std::chrono::minutes{2});
+      require(answer["failure"] == "", "library: " + answer["failure"].get<std::string>());
+      return side.settle();
+    }
+    std::vector<PendingReply> calls;
+    for (std::size_t number = 0; number < count; ++number)
+      calls.push_back(
+          clients[number % kConnections]->establish(address_of(number), {{"timeout", uint32_t{0}}}));
+    std::set<std::size_t> released;
+    const auto all_done = [&] {
+      for (std::size_t number = 0; number < count; ++number)
+        if (calls[number]->ok() && released.insert(number).second)
+          (void)clients[number % kConnections]->release(address_of(number));
+      return std::ranges::all_of(calls, [](const auto& call) { return call->done; });
+    };
+    if (!side.world.until(all_done, std::chrono::minutes{2}) || released.size() != count)
+      throw std::runtime_error(std::to_string(released.size()) + " of " + std::to_string(count) +
+                               " were connected\n" + side.world.daemon->log());
+    side.settle();
+  }
+  void measured_round() {
+    const auto before = cpu_ms(side.holder());
+    call_all();
+    side.bluez.forget_calls();
+    cpu += cpu_ms(side.holder()) - before;
+    calls_made += count;
+  }
+
+  std::size_t count;
+  std::size_t pause = count < 10      ? 1
+                      : count < 100   ? 5
+                      : count < 1'000 ? 20
+                                      : 50;  // steps from round to round
+  Side side;
+  std::vector<Client*> clients{};
+  double cpu = 0;
+  std::size_t calls_made = 0;
+};
+
+}  // namespace
+
+void concurrency(Run& run) {
+  std::list<Crowd> crowds;
+  for (const auto who : {Who::ours, Who::library})
+    for (const auto callers : kCallers)
+      if (who == Who::ours || (!run.programs.library.empty() && callers <= kMostOfLibrary))
+        crowds.emplace_back(run, who, callers).call_all();  // once, uncounted
+  for (std::size_t step = 0; step < kSteps; ++step)
+    for (auto& crowd : crowds)
+      if (step % crowd.pause == 0) crowd.measured_round();
+  for (const auto callers : kCallers) {
+    Figure figure{"P7." + std::to_string(callers),
+                  "CPU of a call, " + std::to_string(callers) + " callers for as many devices at once", "ms",
+                  0};
+    for (auto& crowd : crowds)
+      if (crowd.count == callers) {
+        figure.n = crowd.calls_made;
+        (crowd.side.who == Who::ours ? figure.ours : figure.library) =
+            crowd.cpu / static_cast<double>(crowd.calls_made);
+      }
+    run.figures.add(figure);
+  }
+}
+
+}  // namespace bleconnd::benchmark

@@ -1,0 +1,232 @@
+// What the rows share: three worlds that take turns, each a bus, a scripted BlueZ and one who is measured, so
+// that none of them hears the others' signals; and the figures, one line of JSON each, that `table` reads.
+#pragma once
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <list>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "measure.hpp"
+#include "world.hpp"
+
+namespace bleconnd::benchmark {
+
+using namespace bleconnd::integration;
+
+enum class Who { floor, ours, library };
+inline const char* const kNames[] = {"floor", "ours", "library"};
+
+struct Programs {
+  std::string daemon;
+  std::string cycle;
+  std::vector<std::string> library;  // the command; empty: not there
+};
+
+// Answers a line of text with a line of JSON; says {"ready":true} when it can.
+class Worker {
+ public:
+  Worker(Loop& loop, const std::string& bus, const std::vector<std::string>& command)
+      : loop_{loop}, command_{command.front()} {
+    int ends[2];
+    checked(pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0, "pipe2");
+    input_ = ends[1];
+    process_ = std::make_unique<ChildProcess>(
+        loop, ChildCommand{command,
+                           {{"DBUS_SYSTEM_BUS_ADDRESS", bus}, {"PYTHONUNBUFFERED", "1"}},
+                           [read_end = ends[0]] { return dup2(read_end, STDIN_FILENO) == STDIN_FILENO; }});
+    close(ends[0]);
+    (void)next("ready", std::chrono::seconds{60});
+  }
+  ~Worker() { close(input_); }
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  void say(const std::string& line) const {
+    const auto text = line + "\n";
+    require(write(input_, text.data(), text.size()) == static_cast<ssize_t>(text.size()),
+            command_ + " reads nothing");
+  }
+  // The next line that has this key.
+  nlohmann::json next(const std::string& key, std::chrono::milliseconds patience) {
+    std::optional<nlohmann::json> found;
+    const auto came = [&] {
+      for (auto end = text().find('\n', read_); !found && end != std::string::npos;
+           end = text().find('\n', read_)) {
+        const auto line = nlohmann::json::parse(text().substr(read_, end - read_), nullptr, false);
+        read_ = end + 1;
+        if (line.is_object() && line.contains(key)) found = line;
+      }
+      return found || process_->exit_status();
+    };
+    loop_.run_until(came, patience);
+    if (!found) throw std::runtime_error(command_ + " did not answer; it said:\n" + text());
+    return *found;
+  }
+  nlohmann::json ask(const std::string& line, std::chrono::milliseconds patience = std::chrono::seconds{20}) {
+    say(line);
+    auto answer = next("wall", patience);
+    (void)next("ready", patience);
+    return answer;
+  }
+  [[nodiscard]] pid_t pid() const { return process_->pid(); }
+
+ private:
+  [[nodiscard]] const std::string& text() const { return process_->output(); }
+
+  Loop& loop_;
+  std::string command_;
+  int input_ = -1;
+  std::unique_ptr<ChildProcess> process_;
+  std::size_t read_ = 0;
+};
+
+inline std::vector<std::string> command_of(const Programs& programs, Who who) {
+  if (who == Who::library) return programs.library;
+  return {programs.cycle, who == Who::floor ? "floor" : "daemon"};
+}
+
+// BlueZ's own times are nothing: what is measured is everybody's own share and the bus'.
+inline WorldOptions instant() {
+  WorldOptions options;
+  options.bluez.speed = 1;
+  auto& timing = options.bluez.timing;
+  timing.link_up = timing.reply_after_link = timing.discover_services = timing.reread_services = 0ms;
+  timing.read_name = timing.disconnect = timing.connected_false = 0ms;
+  timing.power_change = timing.discovering_signal = 1ms;
+  timing.advertising = 100ms;
+  timing.temporary = std::chrono::hours{10};
+  return options;
+}
+
+inline std::string address_of(std::size_t number) {
+  char text[18];
+  std::snprintf(text, sizeof text, "C0:00:00:%02zX:%02zX:%02zX", number >> 16 & 255, number >> 8 & 255,
+                number & 255);
+  return text;
+}
+inline std::string device_path(const std::string& address, const std::string& adapter = "hci0") {
+  auto path = "/org/bluez/" + adapter + "/dev_" + address;
+  std::ranges::replace(path, ':', '_');
+  return path;
+}
+
+class Side {
+ public:
+  Side(const Programs& programs, Who who_it_is, const WorldOptions& options = instant())
+      : who{who_it_is}, world{options}, bluez{world.bluez}, programs_{programs} {}
+
+  // After the scene is set.
+  void start(const std::string& main_conf = "[General]\nLingerSec=0\n") {
+    if (!bluez.running()) bluez.start();
+    if (who == Who::ours && !world.start_daemon(programs_.daemon, main_conf))
+      throw std::runtime_error("no READY=1: " + world.daemon->log());
+    worker = std::make_unique<Worker>(world.loop, world.bus.address(), command_of(programs_, who));
+  }
+  void pass(std::chrono::milliseconds time) {
+    world.until([] { return false; }, time);
+  }
+  // Nothing is left over in BlueZ, and what follows an answer has been done.
+  void settle() {
+    if (!world.until([&] { return bluez.leftovers() == Leftovers{}; }))
+      throw std::runtime_error(name() + " leaves something over\n" + world.report());
+    // They end unseen by this loop.
+    for (int tries = 0; who == Who::ours && !world.daemon->process().children().empty(); ++tries) {
+      require(tries < 2000, "the daemon's children do not end");
+      pass(5ms);
+    }
+    pass(4ms);
+  }
+  [[nodiscard]] std::string name() const { return kNames[static_cast<int>(who)]; }
+  // A cycle to its end; what it took, as the client says.
+  nlohmann::json cycle(const std::string& address) {
+    const auto answer = worker->ask(name_of(address));
+    if (answer["failure"] != "")
+      throw std::runtime_error(name() + ": " + answer["failure"].get<std::string>() + "\n" + world.report());
+    settle();
+    bluez.forget_calls();
+    return answer;
+  }
+  // The daemon has its objects and the links that it needs for nothing else than waiting.
+  void until_running() {
+    auto& client = world.client();
+    const auto runs = [&] {
+      const auto reply = client.manager_property("State");
+      return world.outcome(reply) == "ok" && reply->arguments[0] == "running";
+    };
+    if (!world.until(runs)) throw std::runtime_error("the daemon does not run: " + world.daemon->log());
+  }
+  // Of all processes that stand between a program and BlueZ.
+  [[nodiscard]] double cpu() { return cpu_ms(worker->pid()) + (who == Who::ours ? cpu_ms(daemon_pid()) : 0); }
+  [[nodiscard]] pid_t daemon_pid() { return world.daemon->process().pid(); }
+  // Who holds the links: the daemon, or the library's process.
+  [[nodiscard]] pid_t holder() { return who == Who::ours ? daemon_pid() : worker->pid(); }
+  [[nodiscard]] std::string name_of(const std::string& address) const {
+    return who == Who::floor ? device_path(address) : address;
+  }
+
+  const Who who;
+  World world;
+  ScriptedBluez& bluez;
+  std::unique_ptr<Worker> worker;
+
+ private:
+  const Programs& programs_;
+};
+
+struct Figure {
+  std::string id;  // what `table` knows it by
+  std::string what;
+  std::string unit;
+  std::size_t n = 1;
+  std::optional<double> floor{};
+  std::optional<double> ours{};
+  std::optional<double> library{};
+};
+
+class Figures {
+ public:
+  explicit Figures(const std::string& file) : file_{file, std::ios::app} {
+    require(file_.good(), "cannot write " + file);
+  }
+  void add(const Figure& figure) {
+    const auto value = [](const std::optional<double>& number) {
+      return number ? nlohmann::json(*number) : nlohmann::json();
+    };
+    const nlohmann::json line{{"id", figure.id},
+                              {"what", figure.what},
+                              {"unit", figure.unit},
+                              {"n", figure.n},
+                              {"floor", value(figure.floor)},
+                              {"ours", value(figure.ours)},
+                              {"library", value(figure.library)}};
+    file_ << line.dump() << std::endl;
+    std::printf("%s %s\n", figure.id.c_str(), line.dump().c_str());
+    std::fflush(stdout);
+  }
+
+ private:
+  std::ofstream file_;
+};
+
+struct Run {
+  Programs programs;
+  Figures figures;
+  std::size_t rounds;
+};
+
+// The rows, P1 to P7.
+void connects(Run& run);     // P1, P2
+void reports(Run& run);      // P3
+void memory(Run& run);       // P4
+void start_up(Run& run);     // P5
+void recovery(Run& run);     // P6
+void concurrency(Run& run);  // P7
+
+}  // namespace bleconnd::benchmark
