@@ -30,11 +30,21 @@ SENSOR = [
                     for number, properties in enumerate((WRITE, NOTIFY, NOTIFY, READ | WRITE, READ | NOTIFY), 2)]),
 ]
 ENTRY, RESTARTED, CLEARED, LIBRARY = "entry", "restarted", "cleared", "library"
+RECLAIMED, LIBRARY_FIRST, LIBRARY_AGAIN = "reclaimed", "library first", "library again"
 NAMES = {
     ENTRY: "a: with the entry",
     CLEARED: "b: first connect after ClearCache",
     RESTARTED: "c: with the entry, right after a restart of the daemon",
+    RECLAIMED: "d: a client that has restarted, its link lingers",
     LIBRARY: "Python library, a fresh process",
+    LIBRARY_FIRST: "Python library, BlueZ knows nothing of the device",
+    LIBRARY_AGAIN: "Python library, the same process again, without a scan",
+}
+# Rows of the table of tests/benchmark/run: ours, and what of the library's they are beside.
+FIGURES = {
+    "P8.first": ("vm: first connect", CLEARED, LIBRARY_FIRST),
+    "P8.cached": ("vm: cached", ENTRY, LIBRARY_AGAIN),
+    "P8.restart": ("vm: cached, after a restart of the client", RECLAIMED, LIBRARY),
 }
 Sample = namedtuple("Sample", "usable value")  # seconds from the call to its answer, and to a value that was read
 Bound = namedtuple("Bound", "text ratio lowest highest")
@@ -95,6 +105,27 @@ class Benchmark:
         await self.rig.start_daemon()
         return await self.entry()
 
+    async def reclaimed(self):
+        """A client connects, ends without a release as a crash would, and calls again from another connection."""
+        self.device.began = time.monotonic() - self.phase * ADVERTISING_INTERVAL
+        first = await self.rig.new_client()
+        answer = await self.rig.establish(self.address, client=first)
+        check(not answer.error, f"not connected: {answer.text()}")
+        await self.rig.verified(self.address)
+        first.leave()
+        second = await self.rig.new_client()
+        began = time.monotonic()
+        answer = await self.rig.establish(self.address, client=second)
+        usable = time.monotonic() - began
+        check(not answer.error, f"not connected: {answer.text()}")
+        reply = await second.bluez(self.value_path, "GattCharacteristic1", "ReadValue", "a{sv}", {})
+        value = time.monotonic() - began
+        check(not reply.error, f"ReadValue: {reply}")
+        check(await self.rig.release(self.address, client=second) == 0, "a lease is left")
+        second.leave()
+        await self.at_rest()
+        return Sample(usable, value)
+
     async def cleared(self):
         check(await self.rig.clear_cache(self.address), "nothing was cleared")
         check(await self.rig.client.get(self.path, "Device1", "Address") is None, "BlueZ still has the object")
@@ -104,23 +135,47 @@ class Benchmark:
         check(self.device.discoveries > 0, "BlueZ did not discover")
         return sample
 
-    async def library_round(self):
-        self.device.began = time.monotonic() - self.phase * ADVERTISING_INTERVAL
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "/scenarios/library_round.py", self.address, stdout=asyncio.subprocess.PIPE)
-        output, _ = await asyncio.wait_for(process.communicate(), 60)
-        check(process.returncode == 0, f"the library's exit status {process.returncode}")
+    async def library_result(self, process):
+        line = await asyncio.wait_for(process.stdout.readline(), 60)
+        check(line, "the library ended without a result")
         await self.at_rest()
-        result = json.loads(output)
+        return json.loads(line)
+
+    async def library_process(self, *words):
+        self.device.began = time.monotonic() - self.phase * ADVERTISING_INTERVAL
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "/scenarios/library_round.py", self.address, *words,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+
+    async def library_round(self):
+        process = await self.library_process()
+        result = await self.library_result(process)
+        check(await process.wait() == 0, f"the library's exit status {process.returncode}")
         self.library.append(result["scan"])
         return Sample(result["usable"], result["value"])
+
+    async def library_first(self):
+        """BlueZ forgets the device; then the library twice, in one process. What it learns is forgotten by `cleared`."""
+        adapter = self.path[: self.path.rindex("/")]
+        reply = await self.rig.client.bluez(adapter, "Adapter1", "RemoveDevice", "o", self.path)
+        check(not reply.error, f"RemoveDevice: {reply}")
+        process = await self.library_process("again")
+        first = await self.library_result(process)
+        self.device.began = time.monotonic() - self.phase * ADVERTISING_INTERVAL
+        process.stdin.write(b"\n")
+        await process.stdin.drain()
+        again = await self.library_result(process)
+        check(await process.wait() == 0, f"the library's exit status {process.returncode}")
+        self.samples[LIBRARY_AGAIN].append(Sample(again["usable"], again["value"]))
+        return Sample(first["usable"], first["value"])
 
     async def run(self):
         for number, self.phase in enumerate(self.phases):
             # what comes after what changes with the round, so that none always follows the same
             order = [(ENTRY, self.entry), (RESTARTED, self.restarted)][:: -1 if number % 2 else 1]
+            order.append((RECLAIMED, self.reclaimed))
             if self.library is not None:
-                order.append((LIBRARY, self.library_round))
+                order += [(LIBRARY, self.library_round), (LIBRARY_FIRST, self.library_first)]
             order.append((CLEARED, self.cleared))
             for name, play in order:
                 self.samples[name].append(await play())
@@ -136,6 +191,12 @@ class Benchmark:
             Bound("a / b, at most 0.35", entry / self.median(CLEARED), 0, 0.35),
             Bound("c / a, within 20 %", self.median(RESTARTED) / entry, 0.8, 1.2),
         ]
+
+    def figures(self):
+        """A line of JSON each, as tests/benchmark/table reads them."""
+        for name, (what, ours, library) in FIGURES.items():
+            yield json.dumps({"id": name, "what": what, "unit": "s", "n": self.rounds, "floor": None, "ours": self.median(ours),
+                              "library": self.median(library) if self.samples[library] else None}) + "\n"
 
     def table(self, debian, bluez):
         device = f"6 services, 20 characteristics, advertises every {ADVERTISING_INTERVAL * 1000:.0f} ms, "
@@ -171,6 +232,8 @@ async def version(*command):
 
 
 async def main(rounds):
+    with open("/etc/bleconnd/main.conf", "w") as file:  # the default, not the guest's 0
+        file.write("[General]\nLingerSec=30\n")
     rig = Rig(watched=False)
     await rig.start()
     benchmark = Benchmark(rig, rounds)
@@ -184,6 +247,8 @@ async def main(rounds):
     with open(f"{OUT}/table.md", "w") as file:
         file.write(table)
     kept = [bound.lowest <= bound.ratio <= bound.highest for bound in benchmark.bounds()]
+    with open(f"{OUT}/figures.jsonl", "w") as file:
+        file.writelines(benchmark.figures())
     with open(f"{OUT}/samples.json", "w") as file:
         json.dump(benchmark.samples, file)
     with open(f"{OUT}/status", "w") as status:
