@@ -16,11 +16,11 @@ using namespace bleconnd::benchmark;
 namespace {
 
 struct Row {
-  const char* name;
+  std::vector<std::string> names;
   void (*measure)(Run&);
 };
-constexpr Row kRows[] = {{"P1", connects}, {"P3", reports},  {"P4", memory},
-                         {"P5", start_up}, {"P6", recovery}, {"P7", concurrency}};
+const Row kRows[] = {{{"P1", "P2"}, connects}, {{"P3"}, reports},  {{"P4"}, memory},
+                     {{"P5"}, start_up},       {{"P6"}, recovery}, {{"P7"}, concurrency}};
 
 bool wanted(const std::string& rows, const std::string& name) {
   return rows == "all" || ("," + rows + ",").find("," + name + ",") != std::string::npos;
@@ -39,7 +39,8 @@ int main(int count, char** words) {
             Figures{words[1]},
             static_cast<std::size_t>(std::stoul(words[4]))};
     for (const auto& row : kRows)
-      if (wanted(words[5], row.name)) row.measure(run);
+      if (std::ranges::any_of(row.names, [&](const auto& name) { return wanted(words[5], name); }))
+        row.measure(run);
     return 0;
   } catch (const std::exception& failure) {
     std::cerr << "side_by_side: " << failure.what() << "\n";
