@@ -1,24 +1,14 @@
 // The reader of cache files against any bytes: it never crashes, and what it accepts is the same when it is
 // written and read again, and no longer than it was.
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 
+#include "must_hold.hpp"
 #include "system/cache_file.hpp"
 #include "system/cache_rules.hpp"
 
-namespace {
-
-void must_hold(bool condition, const char* what) {
-  if (condition) return;
-  std::fprintf(stderr, "not so: %s\n", what);
-  std::abort();
-}
-
-}  // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace bleconnd;
+  using fuzz::must_hold;
   static const auto device = *DeviceAddress::parse("AA:BB:CC:DD:EE:FF");
   const std::string_view text{reinterpret_cast<const char*>(data), size};
   const auto read = parse_cache_file(text, device);

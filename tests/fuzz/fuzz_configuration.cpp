@@ -1,18 +1,11 @@
 // The reader of main.conf against any bytes: it never crashes, says each complaint in one printable line with
 // its place, and what it accepts is the same, without a complaint, when it is printed and read again.
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 
+#include "must_hold.hpp"
 #include "system/configuration.hpp"
 
 namespace {
-
-void must_hold(bool condition, const char* what) {
-  if (condition) return;
-  std::fprintf(stderr, "not so: %s\n", what);
-  std::abort();
-}
 
 bool is_one_line(const std::string& text) {
   for (const char each : text)
@@ -24,6 +17,7 @@ bool is_one_line(const std::string& text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace bleconnd;
+  using fuzz::must_hold;
   const std::string_view text{reinterpret_cast<const char*>(data), size};
   ConfigurationRead read;
   parse_configuration(text, "main.conf", read);
