@@ -29,13 +29,14 @@ void as_user(uid_t uid, const std::function<void()>& action) {
 }
 
 Message new_call(sd_bus* bus, const CallTarget& target, const std::string& member,
-                 const std::vector<Argument>& arguments) {
+                 const std::function<void(sd_bus_message*)>& fill) {
   sd_bus_message* message = nullptr;
   checked(sd_bus_message_new_method_call(bus, &message, target.destination.c_str(), target.path.c_str(),
                                          target.interface.c_str(), member.c_str()),
           "new method call");
-  for (const auto& argument : arguments) append(message, argument);
-  return Message::owned(message);
+  auto owned = Message::owned(message);
+  fill(message);
+  return owned;
 }
 
 }  // namespace
@@ -77,7 +78,14 @@ void Client::leave() {
 
 PendingReply Client::call(const CallTarget& target, const std::string& member,
                           const std::vector<Argument>& arguments) {
-  const Message message = new_call(bus_.get(), target, member, arguments);
+  return call_with(target, member, [&](sd_bus_message* message) {
+    for (const auto& argument : arguments) append(message, argument);
+  });
+}
+
+PendingReply Client::call_with(const CallTarget& target, const std::string& member,
+                               const std::function<void(sd_bus_message*)>& fill) {
+  const Message message = new_call(bus_.get(), target, member, fill);
   auto pending = std::make_unique<Pending>(Pending{this, std::make_shared<Reply>(), member});
   PendingReply reply = pending->reply;
   const auto answered = [](sd_bus_message* answer, void* data, sd_bus_error*) {

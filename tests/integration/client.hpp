@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -61,6 +62,9 @@ class Client {
   // Any call, without a time-out of its own.
   PendingReply call(const CallTarget& target, const std::string& member,
                     const std::vector<Argument>& arguments = {});
+  // Of any signature: `fill` appends the arguments.
+  PendingReply call_with(const CallTarget& target, const std::string& member,
+                         const std::function<void(sd_bus_message*)>& fill);
   PendingReply get(const CallTarget& target, const std::string& property);
 
   // org.bleconnd.Manager1
