@@ -24,7 +24,14 @@ Scene::Setting Chaos::setting(std::uint64_t seed) {
   return {.seed = seed, .habits = habits, .latency = {.shortest = 0ms, .longest = longest}};
 }
 
-Chaos::Chaos(std::uint64_t seed, bool tracing) : scene_{setting(seed)} {
+const std::vector<std::string>& Chaos::kinds() {
+  static const std::vector<std::string> all{"device",        "adapter",   "bluetoothd", "sleep",
+                                            "configuration", "neighbour", "call",       "crash"};
+  return all;
+}
+
+Chaos::Chaos(std::uint64_t seed, bool tracing, std::set<std::string> without)
+    : scene_{setting(seed)}, without_{std::move(without)} {
   world().set_tracing(tracing);
   world().set_interleaving(true);
   build();
@@ -75,7 +82,7 @@ void Chaos::build() {
 
 void Chaos::run() {
   scene_.run_for(world().between(30s, 120s));
-  if (faults_ && world().chance(30))
+  if (faults_ && world().chance(30) && happens("crash"))
     for (auto count = 1 + world().number(3); count > 0; --count) crash();
   if (world().chance(15)) {
     calm_ = stopped_ = true;

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,9 @@ namespace bleconnd::simulation {
 
 class Chaos {
  public:
-  Chaos(std::uint64_t seed, bool tracing);
+  // `without`: kinds of trouble that this run leaves out. What follows them is then drawn differently.
+  Chaos(std::uint64_t seed, bool tracing, std::set<std::string> without = {});
+  static const std::vector<std::string>& kinds();
   void run();
   const std::vector<std::string>& violations() const { return scene_.violations(); }
   const std::deque<std::string>& trace() const { return scene_.world.traced(); }
@@ -57,6 +60,8 @@ class Chaos {
   void later(Duration shortest, Duration longest, World::Action action);
 
   Scene scene_;
+  bool happens(const std::string& kind) const { return !without_.contains(kind); }
+  std::set<std::string> without_;
   bool faults_ = true;      // a fifth of the seeds has none: there every call must get its link
   bool neighbours_ = true;  // other programs dial, too
   bool limited_ = false;    // slots, by main.conf
