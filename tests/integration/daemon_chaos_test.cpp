@@ -149,5 +149,23 @@ TEST_F(DaemonChaos, leaves_nothing_behind_and_everybody_answered) {
   for (const auto& [what, count] : did_) std::cout << "  " << count << "  " << what << "\n";
 }
 
+// The bus lets 128 calls of a connection wait; it refuses the others itself.
+TEST_F(DaemonChaos, two_hundred_calls_of_one_client_at_once_are_answered_each) {
+  ASSERT_NO_FATAL_FAILURE(start());
+  std::vector<PendingReply> replies;
+  for (std::size_t number = 0; number < 200; ++number)
+    replies.push_back(client.establish(device(number % kDevices)));
+  EXPECT_TRUE(world.until([&] { return std::ranges::all_of(replies, [](auto& each) { return each->done; }); },
+                          std::chrono::seconds{60}));
+  const auto ok = std::ranges::count_if(replies, [](auto& each) { return each->ok(); });
+  const auto refused = std::ranges::count_if(
+      replies, [](auto& each) { return each->error == "org.freedesktop.DBus.Error.LimitsExceeded"; });
+  EXPECT_GE(ok, 100);
+  EXPECT_EQ(ok + refused, 200);
+  for (std::size_t number = 0; number < kDevices; ++number)
+    EXPECT_EQ(world.outcome(client.release(device(number))), "ok") << device(number);
+  looked_until([&] { return world.daemon->process().children().empty(); });
+}
+
 }  // namespace
 }  // namespace bleconnd::integration
