@@ -110,6 +110,9 @@ int run(Journal& journal) {
   sleep.begin();
   tasks.spawn(root.report_stale());
   const int status = loop.run();
+  if (status != EXIT_SUCCESS)
+    journal.tell(LogLevel::error, {.kind = LogKind::bus_lost},
+                 "the connection to the system bus is lost; bleconnd has to be started again");
   journal.tell(LogLevel::info, {.kind = LogKind::ended}, "bleconnd ends");
   return status;
 }

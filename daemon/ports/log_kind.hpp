@@ -13,6 +13,7 @@ enum class LogKind : std::uint8_t {
   started,                // The daemon owns its name and answers calls
   ended,                  // it was told to end, and has
   cannot_start,           // no bus, or no right to the name
+  bus_lost,               // the bus has gone, so the daemon ends
   link_up,                // a device is connected
   link_ended,             // nobody wanted it any more, or root ended it
   link_lost,              // it went by itself
@@ -57,6 +58,7 @@ inline constexpr std::array kLogKinds{
     LogKindRow{LogKind::started, "36ee04dbb9704881af200069004a01fc"},
     LogKindRow{LogKind::ended, "89971daa8d424585aad63b1b244ab9f4"},
     LogKindRow{LogKind::cannot_start, "481f5ade3f804701a981e0d78e5b3457"},
+    LogKindRow{LogKind::bus_lost, "760f8b11b11549b2bec30ef90dfaf9fa"},
     LogKindRow{LogKind::link_up, "5da116b5b9f8433083791bf00a6cb44b"},
     LogKindRow{LogKind::link_ended, "bbd9f0f9f0364c539874f1ee2cbbb06b"},
     LogKindRow{LogKind::link_lost, "2d6b3fd17a1b41579a1524dda37343fa"},

@@ -33,6 +33,11 @@ void BluezCore::attach(sd_bus* bus) {
   objects.attach(bus);
 }
 
+void BluezCore::pause(bool on) {
+  timeline.pause(on);
+  sd_event_source_set_enabled(idle_source_.get(), on ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+}
+
 void BluezCore::answer(const Message& call) {
   answer(call, [](sd_bus_message*) {});
 }

@@ -24,6 +24,7 @@ class BluezCore {
 
   void attach(sd_bus* bus);  // null: bluetoothd is gone
   [[nodiscard]] sd_bus* bus() const { return bus_; }
+  void pause(bool on);  // no appointment is kept and nothing is told meanwhile
 
   // A null call is one that nobody waits for, a dial by another program for example.
   void answer(const Message& call);

@@ -9,12 +9,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 
 namespace bleconnd::integration {
@@ -100,6 +102,26 @@ std::vector<pid_t> ChildProcess::children() const {
         found.push_back(std::stoi(process.path().filename().string()));
   }
   return found;
+}
+
+std::size_t ChildProcess::status(const std::string& field) const {
+  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with(field + ":")) return std::stoul(line.substr(field.size() + 1));
+  return 0;
+}
+
+std::chrono::milliseconds ChildProcess::processor_time() const {
+  std::ifstream stat("/proc/" + std::to_string(pid_) + "/stat");
+  std::string text;
+  std::getline(stat, text);
+  // Behind the name, which is in parentheses: state is field 3, utime and stime are 14 and 15.
+  std::istringstream fields(text.substr(std::min(text.rfind(')') + 1, text.size())));
+  std::string skipped;
+  for (int field = 3; field < 14; ++field) fields >> skipped;
+  long user = 0, system = 0;
+  fields >> user >> system;
+  return std::chrono::milliseconds{(user + system) * 1000 / sysconf(_SC_CLK_TCK)};
 }
 
 std::size_t ChildProcess::open_files() const {

@@ -34,6 +34,10 @@ class ChildProcess {
   [[nodiscard]] std::optional<int> exit_status() const { return exit_status_; }
   [[nodiscard]] const std::string& output() const { return output_; }  // stdout and stderr
   [[nodiscard]] std::size_t open_files() const;                        // entries in /proc/PID/fd
+  // A number of /proc/PID/status: "VmRSS", "VmHWM" in KiB, "Threads"; 0 without it.
+  [[nodiscard]] std::size_t status(const std::string& field) const;
+  // Of user and system, in clock ticks of 10 ms.
+  [[nodiscard]] std::chrono::milliseconds processor_time() const;
   [[nodiscard]] std::vector<pid_t> children() const;  // of its own, also those that nobody has waited for
 
  private:

@@ -48,13 +48,19 @@ struct Client::Pending {
   std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
 };
 
-Client::Client(Loop& loop, const std::string& bus_address, uid_t uid) : loop_(loop) {
+Client::Client(Loop& loop, const std::string& bus_address, uid_t uid)
+    : loop_(loop), bus_address_(bus_address), uid_(uid) {
+  join();
+}
+
+void Client::join() {
+  leave();
   sd_bus* raw = nullptr;
   checked(sd_bus_new(&raw), "sd_bus_new");
   bus_.reset(raw);
-  checked(sd_bus_set_address(raw, bus_address.c_str()), "sd_bus_set_address");
+  checked(sd_bus_set_address(raw, bus_address_.c_str()), "sd_bus_set_address");
   checked(sd_bus_set_bus_client(raw, 1), "sd_bus_set_bus_client");
-  as_user(uid, [raw] { checked(sd_bus_start(raw), "sd_bus_start"); });
+  as_user(uid_, [raw] { checked(sd_bus_start(raw), "sd_bus_start"); });
   const char* name = nullptr;
   checked(sd_bus_get_unique_name(raw, &name), "sd_bus_get_unique_name");
   unique_name_ = name;
@@ -62,7 +68,7 @@ Client::Client(Loop& loop, const std::string& bus_address, uid_t uid) : loop_(lo
     return static_cast<Client*>(self)->receive(message);
   };
   checked(sd_bus_add_filter(raw, nullptr, filter, this), "sd_bus_add_filter");
-  checked(sd_bus_attach_event(raw, loop.event(), SD_EVENT_PRIORITY_NORMAL), "sd_bus_attach_event");
+  checked(sd_bus_attach_event(raw, loop_.event(), SD_EVENT_PRIORITY_NORMAL), "sd_bus_attach_event");
 }
 
 Client::~Client() {

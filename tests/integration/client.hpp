@@ -58,6 +58,8 @@ class Client {
   [[nodiscard]] const std::string& unique_name() const { return unique_name_; }
   // Drops the connection as a crash would; what is pending stays unanswered.
   void leave();
+  // A connection anew, under another unique name and without rules: behind leave() or the end of the bus.
+  void join();
 
   // Any call, without a time-out of its own.
   PendingReply call(const CallTarget& target, const std::string& member,
@@ -107,6 +109,9 @@ class Client {
   // answers.
   [[nodiscard]] std::string owner_of(const std::string& name);
   [[nodiscard]] std::vector<std::string> match_rules_of(const std::string& unique_name);  // dbus-daemon only
+  // What the bus keeps for a connection: "Matches", "OutgoingBytes" and so on.
+  [[nodiscard]] std::size_t kept_for(const std::string& unique_name,
+                                     const std::string& what);  // dbus-broker only
 
  private:
   int receive(sd_bus_message* message);
@@ -115,6 +120,8 @@ class Client {
 
   struct Pending;
   Loop& loop_;
+  std::string bus_address_;
+  uid_t uid_;
   Bus bus_;
   std::string unique_name_;
   std::vector<Signal> signals_;

@@ -61,4 +61,12 @@ std::vector<std::string> Client::match_rules_of(const std::string& unique_name) 
   return answer[0].value(unique_name, std::vector<std::string>{});
 }
 
+std::size_t Client::kept_for(const std::string& unique_name, const std::string& what) {
+  const auto answer = ask_driver("org.freedesktop.DBus.Debug.Stats", "GetStats", {});
+  if (answer.is_null()) throw std::runtime_error("this bus tells no statistics");
+  for (const auto& peer : answer[0]["org.bus1.DBus.Debug.Stats.PeerAccounting"])
+    if (peer[0] == unique_name) return peer[2].value(what, std::size_t{0});
+  throw std::runtime_error("the bus does not know " + unique_name);
+}
+
 }  // namespace bleconnd::integration

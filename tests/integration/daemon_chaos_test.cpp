@@ -1,22 +1,33 @@
-// The daemon and bluetoothd are killed and stopped at random moments under fifty clients that call, release
-// and leave. When it is calm, everybody who is still there has an answer, the device connects, and nothing is
-// left over.
+// The daemon, bluetoothd and the bus are killed and stopped at random moments under fifty clients that call,
+// release and leave; on both buses. When it is calm, everybody who is still there has an answer, the device
+// connects, and nothing is left over.
 #include <csignal>
-#include <map>
 
+#include "chaos_report.hpp"
 #include "daemon_sharing_fixture.hpp"
 #include "daemon_storm.hpp"
 
 namespace bleconnd::integration {
 namespace {
 
+using namespace std::chrono_literals;
+
 constexpr std::size_t kClients = 50;
 constexpr std::size_t kDevices = 12;
-constexpr int kActs = 400;  // of a round
+constexpr int kActs = 300;  // of a round
 
-class DaemonChaos : public SharingFixture {
+class DaemonChaos : public SharingFixture, public ::testing::WithParamInterface<Broker> {
  protected:
+  DaemonChaos() : SharingFixture(on(GetParam())) {}
+  static WorldOptions on(Broker broker) {
+    auto options = fast();
+    if (broker == Broker::dbus_daemon || PrivateBus::broker_unavailable().empty())
+      options.bus.broker = broker;  // else it is skipped
+    return options;
+  }
+
   void SetUp() override {
+    if (GetParam() != world.bus.broker()) GTEST_SKIP() << PrivateBus::broker_unavailable();
     for (std::size_t number = 1; number < kDevices; ++number)
       hci0.discovered(bluez.add_peripheral(device(number)));
   }
@@ -26,131 +37,232 @@ class DaemonChaos : public SharingFixture {
     return "AA:BB:CC:DD:00:" + std::string{number < 10 ? "0" : "1"} + std::to_string(number % 10);
   }
 
+  // --- the clients ---
+
   struct Asked {
     std::size_t client;
+    std::string method;
+    std::chrono::seconds timeout;  // of the call; without one: what a release may take
     PendingReply reply;
   };
 
-  void client_acts(Dice& dice) {
+  void client_calls(Dice& dice) {
     const auto number = dice.below(kClients);
     auto& who = *clients_[number];
     const auto& address = device(dice.below(kDevices));
-    const auto kind = dice.below(10);
-    if (kind == 0) {
-      who.leave();
-      std::erase_if(asked_, [&](const Asked& each) { return each.client == number; });
-      clients_[number] = &world.client();
-      ++did_["a client left"];
-    } else if (kind < 4) {
-      asked_.push_back({number, who.release(address)});
+    const std::chrono::seconds timeout{1 + dice.below(5)};
+    if (dice.chance(33)) {
+      asked_.push_back({number, "ReleaseConnection", 20s, who.release(address)});
     } else {
-      Dictionary options{{"timeout", static_cast<std::uint32_t>(1 + dice.below(20))}};
+      Dictionary options{{"timeout", static_cast<std::uint32_t>(timeout.count())}};
       if (dice.chance(20)) options["wait"] = false;
       if (dice.chance(20)) options["use-services-cache"] = false;
-      asked_.push_back({number, who.establish(address, options)});
+      asked_.push_back({number, "EstablishConnection", timeout, who.establish(address, options)});
     }
+    ++report_.calls[asked_.back().method];
   }
 
+  void client_leaves(Dice& dice) {
+    const auto number = dice.below(kClients);
+    clients_[number]->leave();
+    std::erase_if(asked_, [&](const Asked& each) {
+      if (each.client != number) return false;
+      if (each.reply->done) count(each);
+      if (!each.reply->done) ++report_.left_alone;
+      return true;
+    });
+    clients_[number]->join();
+  }
+
+  void count(const Asked& each) {
+    report_.answered(each.method, each.reply->outcome(), each.reply->took);
+    // Beside its time-out a call waits while somebody is stopped (1.5 s at most each time) and for a link's
+    // end.
+    EXPECT_LE(each.reply->took, each.timeout + 10s) << each.method << ": " << each.reply->outcome();
+  }
+
+  // Dials end in every way, links go, devices fall silent and come back.
+  void the_air_changes(Dice& dice) {
+    static const std::vector<ConnectStep> kSteps{
+        aborts(),       drops_at_once(), drops_before_services(), never_resolves(),       hangs(),
+        is_swallowed(), link_fails(),    object_vanishes(),       succeeds_without_link()};
+    auto& one = *bluez.air()[dice.below(bluez.air().size())];
+    const auto kind = dice.below(4);
+    if (kind == 0) one.drop_link();
+    if (kind == 1) one.advertise(dice.chance(50));
+    if (kind > 1) one.next_connects({dice.any_of(kSteps)});
+  }
+
+  // Everybody who is still there.
+  void expect_answers() {
+    world.until([&] { return std::ranges::all_of(asked_, [](auto& each) { return each.reply->done; }); },
+                60s);
+    for (const auto& each : asked_) {
+      EXPECT_TRUE(each.reply->done) << "a client that is still there has no answer to " << each.method;
+      if (each.reply->done) count(each);
+      if (!each.reply->done) ++report_.unanswered;
+    }
+    asked_.clear();
+  }
+
+  // The world goes on, and clients go on calling, for a few events; now and then for longer than a time-out.
+  void some_time(Dice& dice) {
+    for (auto calls = dice.below(8); calls > 0; --calls) client_calls(dice);
+    const auto time = dice.chance(8) ? 300 + dice.below(1200) : 1 + dice.below(60);
+    world.until([] { return false; }, std::chrono::milliseconds{time});
+  }
+
+  // --- the strikes ---
+
   void strike(Dice& dice) {
-    switch (dice.below(4)) {
-      case 0:  // the next one finds the same folders; calls to the old one are answered by the bus
-        ++did_["daemon killed"];
+    switch (dice.below(6)) {
+      case 0:
+        ++report_.struck["bleconnd killed"];
+        look_at_the_daemon();
         EXPECT_EQ(world.daemon->end(SIGKILL), 128 + SIGKILL);
-        EXPECT_TRUE(world.start_daemon(daemon_program())) << world.daemon->log();
+        if (dice.chance(50)) some_time(dice);
+        start_the_next_daemon();
         break;
       case 1:
-        ++did_["daemon stopped"];
+        ++report_.struck["bleconnd stopped"];
         world.daemon->process().send_signal(SIGSTOP);
         some_time(dice);
         world.daemon->process().send_signal(SIGCONT);
         break;
       case 2:
-        ++did_["bluetoothd killed"];
+        ++report_.struck["bluetoothd killed"];
         bluez.kill();
         some_time(dice);
         bluez.come_back();
         break;
-      default:
-        ++did_["bus stopped"];
-        kill(world.bus.pid(), SIGSTOP);
+      case 3:
+        ++report_.struck["bluetoothd stopped"];
+        bluez.stop();
         some_time(dice);
-        kill(world.bus.pid(), SIGCONT);
+        bluez.resume();
+        break;
+      case 4:
+        ++report_.struck["bus killed"];
+        the_bus_is_killed(dice);
+        break;
+      default:
+        ++report_.struck["bus stopped"];
+        world.bus.stop();
+        some_time(dice);
+        world.bus.resume();
     }
   }
 
-  // The world goes on, and clients go on calling, for the time of a few events.
-  void some_time(Dice& dice) {
-    world.until([] { return false; }, std::chrono::milliseconds{1 + dice.below(60)});
+  // The next one finds the same folders.
+  void start_the_next_daemon() { EXPECT_TRUE(world.start_daemon(daemon_program())) << world.daemon->log(); }
+
+  // Everybody loses their connection. bluetoothd and the daemon end then, and are started again by systemd;
+  // the clients hear that their calls have failed, and come again.
+  void the_bus_is_killed(Dice& dice) {
+    look_at_the_daemon();
+    world.bus.kill();
+    bluez.kill();
+    world.until([&] { return world.daemon->process().exit_status().has_value(); });
+    EXPECT_EQ(world.daemon->process().exit_status(), EXIT_FAILURE);
+    EXPECT_THAT(world.daemon->log(), HasSubstr("the connection to the system bus is lost"));
+    expect_sound(world.daemon->log());
+    expect_answers();
+    world.bus.come_back();
+    client.join();
+    client.watch_daemon();
+    for (auto* each : clients_) each->join();
+    const bool bluetoothd_first = dice.chance(50);
+    if (bluetoothd_first) bluez.come_back();
+    start_the_next_daemon();
+    if (!bluetoothd_first) bluez.come_back();
   }
+
+  static void expect_sound(const std::string& log) {
+    EXPECT_THAT(log, ::testing::Not(HasSubstr("Sanitizer")));
+    EXPECT_THAT(log, ::testing::Not(HasSubstr("runtime error:")));
+  }
+  void look_at_the_daemon() {
+    expect_sound(world.daemon->log());
+    report_.most_resident = std::max(report_.most_resident, world.daemon->process().status("VmHWM"));
+  }
+
+  // --- the calm ---
 
   void calm() {
-    for (std::size_t number = 1; number < kDevices; ++number) hci0.discovered(*peripheral(number));
-    EXPECT_TRUE(state_becomes("running"));
-    world.until([&] { return std::ranges::all_of(asked_, [](auto& each) { return each.reply->done; }); },
-                std::chrono::seconds{60});
-    for (const auto& each : asked_) {
-      EXPECT_TRUE(each.reply->done) << "a client that is still there has no answer";
-      ++did_["answer " + each.reply->outcome()];
+    for (const auto& each : bluez.air()) {
+      each->connects = {};
+      each->advertise(true);
+      hci0.discovered(*each);
     }
-    asked_.clear();
+    EXPECT_TRUE(state_becomes("running"));
+    expect_answers();
     for (auto* each : clients_) each->leave();
     clients_.clear();
+    // What a writer left that was killed goes with the next one.
+    (void)value_of(client.manager("ClearCache", {Value{kLamp}, Dictionary{}}));
     connect_the_lamp();
     release_the_lamp();
   }
 
-  // Match rules of the daemon that runs now, without those of the 64 devices used last.
-  std::size_t adapter_rules() {
-    const auto rules = client.match_rules_of(client.owner_of("org.bleconnd"));
-    EXPECT_FALSE(rules.empty());
-    return static_cast<std::size_t>(std::ranges::count_if(rules, is_no_object_rule));
-  }
-
-  Peripheral* peripheral(std::size_t number) {
-    for (const auto& each : bluez.air())
-      if (each->address == device(number)) return each.get();
-    return nullptr;
+  void expect_nothing_left_of_the_round() {
+    looked_until([&] { return world.daemon->process().children().empty(); });  // that write the cache
+    expect_nothing_left();
+    EXPECT_EQ(value_of(client.manager("ListConnections")), json::array());
+    EXPECT_EQ(adapter("Allocated"), json::array());
+    EXPECT_EQ(adapter("Queued"), json::array());
+    EXPECT_EQ(adapter("Dialling"), "");
+    EXPECT_EQ(adapter("SlotsFree"), adapter("Slots"));
   }
 
   void round(std::uint64_t seed) {
     ASSERT_NO_FATAL_FAILURE(start());
-    const auto rules_at_rest = adapter_rules();
+    if (report_.resident_at_start == 0) {
+      report_.resident_at_start = world.daemon->process().status("VmRSS");
+      report_.files_at_start = world.daemon->open_files();
+    }
     Dice dice{seed};
     while (clients_.size() < kClients) clients_.push_back(&world.client());
     for (int act = 0; act < kActs && !HasFailure(); ++act) {
-      client_acts(dice);
+      const auto kind = dice.below(10);
+      if (kind == 0) client_leaves(dice);
+      if (kind == 1) the_air_changes(dice);
+      if (kind > 1) client_calls(dice);
       if (dice.chance(20)) some_time(dice);
       if (dice.chance(4)) strike(dice);
     }
     ASSERT_NO_FATAL_FAILURE(calm());
-    // The last of the daemons was started under fire, under a name of its own.
-    looked_until([&] { return world.daemon->process().children().empty(); });  // that write the cache
-    expect_nothing_left();
-    EXPECT_TRUE(looked_until([&] { return adapter_rules() <= rules_at_rest; }))
-        << adapter_rules() << " rules, " << rules_at_rest << " at rest";
-    EXPECT_THAT(world.daemon->log(), ::testing::Not(HasSubstr("Sanitizer")));
+    expect_nothing_left_of_the_round();
+    look_at_the_daemon();
+    report_.resident_at_end = world.daemon->process().status("VmRSS");
+    report_.files_at_end = world.daemon->open_files();
     EXPECT_EQ(world.daemon->end(SIGTERM), 0) << world.daemon->log();
+    expect_sound(world.daemon->log());
     client.forget_signals();
+    client.forget_events();
     bluez.forget_calls();
   }
 
   std::vector<Client*> clients_;
   std::vector<Asked> asked_;
-  std::map<std::string, std::size_t> did_;
+  ChaosReport report_;
 };
 
-TEST_F(DaemonChaos, leaves_nothing_behind_and_everybody_answered) {
-  const auto rounds = storm(std::chrono::seconds{30}, std::chrono::seconds{300}, [&](std::uint64_t seed) {
+std::string name_of_bus(Broker broker) {
+  return broker == Broker::dbus_daemon ? "dbus_daemon" : "dbus_broker";
+}
+
+TEST_P(DaemonChaos, leaves_nothing_behind_and_everybody_answered) {
+  const auto rounds = storm(12s, 300s, [&](std::uint64_t seed) {
     round(seed);
     return !HasFailure();
   });
-  std::cout << rounds << " rounds of " << kActs << " acts, " << kClients << " clients, " << kDevices
-            << " devices\n";
-  for (const auto& [what, count] : did_) std::cout << "  " << count << "  " << what << "\n";
+  report_.print(std::to_string(kClients) + " clients, " + std::to_string(kDevices) + " devices, " +
+                    name_of_bus(GetParam()),
+                rounds, !HasFailure());
 }
 
-// The bus lets 128 calls of a connection wait; it refuses the others itself.
-TEST_F(DaemonChaos, two_hundred_calls_of_one_client_at_once_are_answered_each) {
+// dbus-daemon lets 128 calls of a connection wait; it refuses the others itself.
+TEST_P(DaemonChaos, two_hundred_calls_of_one_client_at_once_are_answered_each) {
   ASSERT_NO_FATAL_FAILURE(start());
   std::vector<PendingReply> replies;
   for (std::size_t number = 0; number < 200; ++number)
@@ -166,6 +278,9 @@ TEST_F(DaemonChaos, two_hundred_calls_of_one_client_at_once_are_answered_each) {
     EXPECT_EQ(world.outcome(client.release(device(number))), "ok") << device(number);
   looked_until([&] { return world.daemon->process().children().empty(); });
 }
+
+INSTANTIATE_TEST_SUITE_P(buses, DaemonChaos, ::testing::Values(Broker::dbus_daemon, Broker::dbus_broker),
+                         [](const auto& broker) { return name_of_bus(broker.param); });
 
 }  // namespace
 }  // namespace bleconnd::integration

@@ -240,6 +240,7 @@ TEST_P(DaemonEnds, with_the_bus) {
   kill(world.bus.pid(), SIGKILL);
   ASSERT_TRUE(world.until([&] { return world.daemon->process().exit_status().has_value(); }));
   EXPECT_EQ(world.daemon->process().exit_status(), EXIT_FAILURE) << world.daemon->log();
+  EXPECT_THAT(world.daemon->log(), HasSubstr("error the connection to the system bus is lost"));
   EXPECT_EQ(log_of_a_sanitizer(), "");
 }
 

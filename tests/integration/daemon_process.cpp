@@ -30,6 +30,7 @@ ChildCommand command_of(const DaemonFolders& folders, const DaemonOptions& optio
       // A second one, so that the host's own are not read.
       {"CONFIGURATION_DIRECTORY", folders.configuration() + ":" + folders.configuration() + "-none"}};
   for (const auto& [name, value] : options.environment) command.environment[name] = value;
+  command.before_exec = options.before_exec;
   return command;
 }
 

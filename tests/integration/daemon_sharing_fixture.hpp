@@ -10,6 +10,7 @@ namespace bleconnd::integration {
 
 class SharingFixture : public DaemonFixture {
  protected:
+  using DaemonFixture::DaemonFixture;
   using json = nlohmann::json;
 
   static std::string linger(int seconds) { return "[General]\nLingerSec=" + std::to_string(seconds) + "\n"; }

@@ -12,9 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
+#include <fstream>
 #include <stdexcept>
 
 #include "paths.hpp"
@@ -119,39 +122,78 @@ bool give_it_a_journal() {
 
 }  // namespace
 
-PrivateBus::PrivateBus(Loop& loop, Options options) {
-  const std::string configuration = write_configuration(directory_);
-  if (options.broker == Broker::dbus_broker)
-    start_dbus_broker(loop, configuration);
-  else
-    start_dbus_daemon(loop, configuration);
+PrivateBus::PrivateBus(Loop& loop, Options options)
+    : loop_(loop), options_(options), configuration_(write_configuration(directory_)) {
+  come_back();
 }
 
-void PrivateBus::start_dbus_daemon(Loop& loop, const std::string& configuration) {
+void PrivateBus::come_back() {
+  if (options_.broker == Broker::dbus_broker)
+    start_dbus_broker();
+  else
+    start_dbus_daemon();
+}
+
+// dbus-broker-launch is the parent of the bus, once it has read its configuration.
+pid_t PrivateBus::pid() const {
+  if (options_.broker == Broker::dbus_daemon) return process_->pid();
+  pid_t bus = 0;
+  const auto is_there = [&] {
+    for (const pid_t child : process_->children()) {
+      std::ifstream name("/proc/" + std::to_string(child) + "/comm");
+      std::string text;
+      if (std::getline(name, text) && text == "dbus-broker") bus = child;
+    }
+    return bus != 0;
+  };
+  for (int looks = 0; looks < 1000 && !loop_.run_until(is_there, std::chrono::milliseconds{10}); ++looks)
+    ;
+  if (bus == 0) throw std::runtime_error("there is no dbus-broker: " + log());
+  return bus;
+}
+
+void PrivateBus::kill() {
+  ::kill(pid(), SIGKILL);
+  // The launcher ends with its bus.
+  if (!loop_.run_until([this] { return process_->exit_status().has_value(); }))
+    throw std::runtime_error("the bus does not end");
+}
+
+void PrivateBus::stop() const {
+  ::kill(pid(), SIGSTOP);
+}
+
+void PrivateBus::resume() const {
+  ::kill(pid(), SIGCONT);
+}
+
+void PrivateBus::start_dbus_daemon() {
   std::array<int, 2> ends{};
   checked(pipe2(ends.data(), O_CLOEXEC) < 0 ? -errno : 0, "pipe2");
   ChildCommand command;
-  command.arguments = {"dbus-daemon", "--config-file=" + configuration, "--nofork", "--nosyslog",
+  command.arguments = {"dbus-daemon", "--config-file=" + configuration_, "--nofork", "--nosyslog",
                        "--print-address=" + std::to_string(ends[1])};
   command.before_exec = [write_end = ends[1]] { return fcntl(write_end, F_SETFD, 0) == 0; };
-  process_ = std::make_unique<ChildProcess>(loop, std::move(command));
+  process_ = std::make_unique<ChildProcess>(loop_, std::move(command));
   close(ends[1]);
   address_ = read_line(ends[0]);
+  address_.resize(std::min(address_.find(','), address_.size()));  // the next bus has another guid=
   close(ends[0]);
   if (address_.empty()) {
-    loop.run_until([this] { return process_->exit_status().has_value(); });
+    loop_.run_until([this] { return process_->exit_status().has_value(); });
     throw std::runtime_error("dbus-daemon did not start: " + log());
   }
 }
 
-void PrivateBus::start_dbus_broker(Loop& loop, const std::string& configuration) {
+void PrivateBus::start_dbus_broker() {
   const std::string path = directory_.file("bus");
+  unlink(path.c_str());
   const int listener = checked(bind_unix(SOCK_STREAM | SOCK_CLOEXEC, path), "bind");
   checked(listen(listener, 128) < 0 ? -errno : 0, "listen");
   chmod(path.c_str(), 0777);
   address_ = "unix:path=" + path;
   ChildCommand command;
-  command.arguments = {"dbus-broker-launch", "--scope", "system", "--config-file", configuration};
+  command.arguments = {"dbus-broker-launch", "--scope", "system", "--config-file", configuration_};
   command.environment = {{"LISTEN_FDS", "1"}, {"DBUS_SYSTEM_BUS_ADDRESS", address_}};
   command.before_exec = [listener] {
     const int first_passed = 3;  // SD_LISTEN_FDS_START
@@ -160,7 +202,7 @@ void PrivateBus::start_dbus_broker(Loop& loop, const std::string& configuration)
     setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
     return give_it_a_journal();
   };
-  process_ = std::make_unique<ChildProcess>(loop, std::move(command));
+  process_ = std::make_unique<ChildProcess>(loop_, std::move(command));
   close(listener);  // connections queue in the socket that the launcher holds: no need to wait for it
 }
 

@@ -28,7 +28,16 @@ class PrivateBus {
   explicit PrivateBus(Loop& loop, Options options = {});
 
   [[nodiscard]] const std::string& address() const { return address_; }
-  [[nodiscard]] pid_t pid() const { return process_->pid(); }
+  [[nodiscard]] Broker broker() const { return options_.broker; }
+  [[nodiscard]] pid_t pid() const;  // of the bus itself, not of what launches it
+
+  // kill -9: every connection is lost. It comes back under the same address, as another bus.
+  void kill();
+  void come_back();
+  // SIGSTOP and SIGCONT.
+  void stop() const;
+  void resume() const;
+
   [[nodiscard]] const std::string& log() const { return process_->output(); }
 
   // How often a call to the name org.bluez made the bus try to start bluetoothd.
@@ -38,10 +47,13 @@ class PrivateBus {
   static std::string broker_unavailable();
 
  private:
-  void start_dbus_daemon(Loop& loop, const std::string& configuration);
-  void start_dbus_broker(Loop& loop, const std::string& configuration);
+  void start_dbus_daemon();
+  void start_dbus_broker();
 
+  Loop& loop_;
+  Options options_;
   TemporaryDirectory directory_;
+  std::string configuration_;
   std::string address_;
   std::unique_ptr<ChildProcess> process_;
 };

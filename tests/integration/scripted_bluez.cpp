@@ -98,6 +98,18 @@ void ScriptedBluez::terminate() {
   core_.objects.clear();
 }
 
+void ScriptedBluez::stop() {
+  core_.note("SIGSTOP");
+  core_.pause(true);
+  sd_bus_detach_event(bus_.get());
+}
+
+void ScriptedBluez::resume() {
+  core_.note("SIGCONT");
+  checked(sd_bus_attach_event(bus_.get(), loop_.event(), SD_EVENT_PRIORITY_NORMAL), "sd_bus_attach_event");
+  core_.pause(false);
+}
+
 unsigned ScriptedBluez::lowest_free_index() const {
   std::set<unsigned> taken;
   for (const auto& adapter : adapters_)

@@ -54,6 +54,10 @@ class ScriptedBluez {
   void kill();       // SIGKILL: the connection is gone, the bus answers the callers
   void terminate();  // SIGTERM: objects go in order, then the name
   void come_back();
+  // What the others see of SIGSTOP and SIGCONT: it reads nothing, sends nothing, and its times pass
+  // unnoticed.
+  void stop();
+  void resume();
   [[nodiscard]] bool running() const { return bus_ != nullptr; }
   [[nodiscard]] const std::string& unique_name() const { return unique_name_; }
 

@@ -41,8 +41,13 @@ void Timeline::fire_one() {
   arm();
 }
 
+void Timeline::pause(bool on) {
+  paused_ = on;
+  arm();
+}
+
 void Timeline::arm() {
-  if (agenda_->empty()) {
+  if (agenda_->empty() || paused_) {
     sd_event_source_set_enabled(source_.get(), SD_EVENT_OFF);
     return;
   }

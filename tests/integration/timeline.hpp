@@ -51,6 +51,8 @@ class Timeline {
   Timeline(Loop& loop, double speed, Action after_each);
 
   [[nodiscard]] Appointment after(microseconds delay, Action action);
+  // Nothing is due meanwhile; what was is due at the end of it.
+  void pause(bool on);
   void set_speed(double speed) { speed_ = speed; }
   [[nodiscard]] microseconds elapsed() const;  // real time since the start, for records
 
@@ -65,6 +67,7 @@ class Timeline {
   microseconds firing_{
       -1};  // planned time of the running action: delays count from there, so order never drifts
   uint64_t made_ = 0;
+  bool paused_ = false;
   EventSource source_;
 };
 

@@ -29,12 +29,16 @@ class World {
   ScriptedBluez bluez;
   DaemonFolders folders;
   std::unique_ptr<DaemonProcess> daemon;
+  DaemonOptions daemon_options;  // environment and hook of its next starts
 
   // A second call restarts it with what the first run left in its folders. False if READY=1 did not come.
   bool start_daemon(const std::string& binary, const std::string& main_conf = "[General]\nLingerSec=0\n") {
     daemon.reset();
-    daemon = std::make_unique<DaemonProcess>(loop, folders,
-                                             DaemonOptions{binary, bus.address(), main_conf, {}, {}});
+    auto options = daemon_options;
+    options.binary = binary;
+    options.bus_address = bus.address();
+    options.main_conf = main_conf;
+    daemon = std::make_unique<DaemonProcess>(loop, folders, options);
     return daemon->wait_until_ready();
   }
 
