@@ -2,6 +2,7 @@
 // looked at after that.
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 
 #include "procedures/radio.hpp"
 #include "service/log_control.hpp"
@@ -70,21 +71,28 @@ int run(Journal& journal) {
                    [&] { root.connections().wake_up(); }};
 
   auto log_level = journal.level();  // as the configuration has it
+  bool configured = false;
   const auto configure = [&] {
     const auto read = read_configuration(configuration_directories());
     for (auto& warning : read.warnings)
       journal.tell(LogLevel::warning, {.kind = LogKind::configuration_wrong}, "{}", warning);
+    if (read.incomplete && configured) return false;
+    configured = true;
     root.connections().configure(read.values.settings);
     cache.configure({read.values.cache_entries, std::uint64_t{read.values.cache_mib} * 1024 * 1024});
     if (std::exchange(log_level, read.values.log_level) != read.values.log_level)
       journal.set_level(log_level);
+    return true;
   };
   bool stopping = false;
   const auto reload = [&] {
     if (stopping) return;
     notify_reloading();
-    configure();
-    notify_ready();
+    const bool done = configure();
+    (void)notify_ready();
+    if (!done)
+      return journal.tell(LogLevel::warning, {.kind = LogKind::configuration_wrong},
+                          "the configuration cannot be read now, the one in force stays");
     journal.tell(LogLevel::info, {.kind = LogKind::configuration_read},
                  "the configuration has been read again");
   };
@@ -103,7 +111,11 @@ int run(Journal& journal) {
   loop.feed_watchdog();
 
   connection->requestName(bus::ServiceName{"org.bleconnd"});
-  notify_ready();
+  if (const int error = notify_ready()) {
+    journal.tell(LogLevel::error, {.kind = LogKind::cannot_start},
+                 "cannot start: systemd cannot be told ($NOTIFY_SOCKET): {}", std::strerror(error));
+    return EXIT_FAILURE;
+  }
   journal.tell(LogLevel::info, {.kind = LogKind::started}, "bleconnd {} is ready", BLECONND_VERSION);
   tasks.spawn(tell_status(root));
   bluez.begin();

@@ -16,6 +16,7 @@ struct ConfigurationRead {
   Configuration values{};
   std::map<std::pair<std::string, std::string>, std::string> origins{};  // section, key -> "file:line"
   std::vector<std::string> files{};                                      // in the order in which they count
+  bool incomplete = false;              // for lack of descriptors or memory: it is not what the files say
   std::vector<std::string> warnings{};  // each with the file and, if it is about one, the line
 };
 

@@ -25,6 +25,11 @@ constexpr std::size_t kMostFiles = 256;  // in one folder
 constexpr char kMain[] = "main.conf";
 constexpr char kDropIns[] = "conf.d";
 
+// Says nothing about the file.
+bool is_lack_of_means(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
 bool is_dev_null(const struct stat& file) {
   return S_ISCHR(file.st_mode) && file.st_rdev == makedev(1, 3);
 }
@@ -46,19 +51,24 @@ std::optional<std::string> bytes_of(int file) {
 
 // False if there is none of this name: then the next folder's counts.
 bool read_file(const std::string& name, ConfigurationRead& into) {
+  const auto fail = [&](int error) {
+    into.warnings.push_back(fmt::format("{}: {}, ignored", name, std::strerror(error)));
+    into.incomplete = into.incomplete || is_lack_of_means(error);
+    return true;
+  };
   const auto warn = [&](const std::string& text) {
     into.warnings.push_back(fmt::format("{}: {}, ignored", name, text));
     return true;
   };
   // Not waiting for whoever would write to a pipe.
   const Descriptor file{::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
-  if (file.get() < 0) return errno == ENOENT ? false : warn(std::strerror(errno));
+  if (file.get() < 0) return errno == ENOENT ? false : fail(errno);
   struct stat kind {};
-  if (fstat(file.get(), &kind) < 0) return warn(std::strerror(errno));
+  if (fstat(file.get(), &kind) < 0) return fail(errno);
   if (is_dev_null(kind)) return true;  // masked
   if (!S_ISREG(kind.st_mode)) return warn(S_ISDIR(kind.st_mode) ? "a directory, no file" : "no regular file");
   auto text = bytes_of(file.get());
-  if (!text) return warn(std::strerror(errno));
+  if (!text) return fail(errno);
   if (text->size() > kMostBytes) {
     text->resize(text->rfind('\n', kMostBytes) + 1);  // no half of a line; 0 without any
     into.warnings.push_back(
@@ -72,7 +82,7 @@ bool read_file(const std::string& name, ConfigurationRead& into) {
 // By name; of each the folders that have it, those that win first.
 using DropIns = std::map<std::string, std::vector<std::string>>;
 
-void list(const std::string& folder, DropIns& into, std::vector<std::string>& warnings) {
+void list(const std::string& folder, DropIns& into, ConfigurationRead& read) {
   std::error_code error;
   std::filesystem::directory_iterator at{folder, error};
   std::size_t files = 0;
@@ -80,13 +90,15 @@ void list(const std::string& folder, DropIns& into, std::vector<std::string>& wa
     const auto name = at->path().filename().string();
     if (!name.ends_with(".conf") || name.starts_with('.')) continue;
     if (++files > kMostFiles) {
-      warnings.push_back(fmt::format("{}: more than {} files, the others are ignored", folder, kMostFiles));
+      read.warnings.push_back(
+          fmt::format("{}: more than {} files, the others are ignored", folder, kMostFiles));
       return;
     }
     into[name].push_back(at->path().string());
   }
-  if (error && error != std::errc::no_such_file_or_directory)
-    warnings.push_back(fmt::format("{}: {}, ignored", folder, error.message()));
+  if (!error || error == std::errc::no_such_file_or_directory) return;
+  read.warnings.push_back(fmt::format("{}: {}, ignored", folder, error.message()));
+  read.incomplete = read.incomplete || is_lack_of_means(error.value());
 }
 
 }  // namespace
@@ -110,7 +122,7 @@ ConfigurationRead read_configuration(const std::vector<std::string>& directories
   for (auto& directory : directories)
     if (read_file(directory + "/" + kMain, read)) break;
   DropIns drop_ins;
-  for (auto& directory : directories) list(directory + "/" + kDropIns, drop_ins, read.warnings);
+  for (auto& directory : directories) list(directory + "/" + kDropIns, drop_ins, read);
   for (auto& [name, files] : drop_ins)
     if (!read_file(files.front(), read))
       read.warnings.push_back(fmt::format("{}: {}, ignored", files.front(), std::strerror(ENOENT)));

@@ -74,7 +74,8 @@ std::map<std::string, std::string> LineLog::read() {
 }
 
 void LineLog::put(const std::string& key, const std::string& value) {
-  if (value.empty() && values_.erase(key) == 0) return;
+  // What could not be written is tried again with each word about it, also where that changes nothing.
+  if (value.empty() && values_.erase(key) == 0 && !failing_) return;
   if (!value.empty()) values_.insert_or_assign(key, value);
   if (file_.empty()) return;
   const auto line = value.empty() ? key + "\n" : key + " " + value + "\n";
@@ -106,6 +107,7 @@ bool LineLog::rewrite() {
   if (error == 0 && rename(temporary.c_str(), file_.c_str()) < 0) error = errno;
   if (error != 0) {
     whole_ = false;
+    if (file.get() >= 0) unlink(temporary.c_str());  // the half of it
     say("cannot be written", error);
     return false;
   }

@@ -1,5 +1,5 @@
 // sd_notify(3) messages. STATUS= is shown by systemctl status.
-// Failures are not looked at: without a service manager there is nobody to miss them.
+// But for READY=1, failures are not looked at: nobody waits for the other messages.
 #include "system/readiness.hpp"
 
 #include <systemd/sd-daemon.h>
@@ -21,9 +21,10 @@ std::string status_line(std::string_view status) {
 
 }  // namespace
 
-void notify_ready() {
-  sd_notify(0, "READY=1");
+int notify_ready() {
+  return std::max(-sd_notify(0, "READY=1"), 0);
 }
+
 // systemd waits for the READY=1 behind the reload that began at this time or later.
 void notify_reloading() {
   timespec now{};

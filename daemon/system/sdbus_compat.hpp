@@ -6,6 +6,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
+#include <cstring>
 #include <optional>
 #include <string>
 #include <utility>
@@ -74,6 +75,9 @@ class Attachment {
     check(sd_bus_set_exit_on_disconnect(bus_, 1), "sd_bus_set_exit_on_disconnect");
     // What is destroyed after the loop has ended still answers its callers.
     check(sd_bus_set_close_on_exit(bus_, 0), "sd_bus_set_close_on_exit");
+    // The first variant makes sdbus-c++ open two eventfds for good: now, and not when descriptors have run
+    // out, for it throws then.
+    (void)sdbus::Variant{0u};
   }
   Attachment(const Attachment&) = delete;
   Attachment& operator=(const Attachment&) = delete;
@@ -81,7 +85,8 @@ class Attachment {
 
  private:
   static void check(int result, const char* what) {
-    if (result < 0) throw error("org.freedesktop.DBus.Error.Failed", what);
+    if (result < 0)
+      throw error("org.freedesktop.DBus.Error.Failed", std::string{what} + ": " + std::strerror(-result));
   }
   sd_bus* bus_;
 };

@@ -15,18 +15,21 @@ namespace {
 
 const CallTarget manager_target{"org.bleconnd", "/org/bleconnd", "org.bleconnd.Manager1"};
 
-// Runs the action under another effective user, without supplementary groups, and comes back.
+}  // namespace
+
 void as_user(uid_t uid, const std::function<void()>& action) {
   if (uid == static_cast<uid_t>(-1) || uid == geteuid()) return action();
-  const auto failed = [](const char* what) { throw std::system_error(errno, std::generic_category(), what); };
+  const auto fail = [](const char* what) { throw std::system_error(errno, std::generic_category(), what); };
   std::vector<gid_t> groups(static_cast<std::size_t>(std::max(getgroups(0, nullptr), 0)));
-  if (getgroups(static_cast<int>(groups.size()), groups.data()) < 0) failed("getgroups");
-  if (setgroups(0, nullptr) < 0) failed("setgroups");
-  if (setegid(uid) < 0 || seteuid(uid) < 0) failed("seteuid");
+  if (getgroups(static_cast<int>(groups.size()), groups.data()) < 0) fail("getgroups");
+  if (setgroups(0, nullptr) < 0) fail("setgroups");
+  if (setegid(uid) < 0 || seteuid(uid) < 0) fail("seteuid");
   action();
-  if (seteuid(getuid()) < 0 || setegid(getgid()) < 0) failed("seteuid back");
-  if (setgroups(groups.size(), groups.data()) < 0) failed("setgroups back");
+  if (seteuid(getuid()) < 0 || setegid(getgid()) < 0) fail("seteuid back");
+  if (setgroups(groups.size(), groups.data()) < 0) fail("setgroups back");
 }
+
+namespace {
 
 Message new_call(sd_bus* bus, const CallTarget& target, const std::string& member,
                  const std::function<void(sd_bus_message*)>& fill) {

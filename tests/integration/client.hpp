@@ -47,6 +47,9 @@ struct CallTarget {
 
 constexpr uid_t nobody = 65534;
 
+// Runs the action under another effective user, without supplementary groups, and comes back. -1: as it is.
+void as_user(uid_t uid, const std::function<void()>& action);
+
 class Client {
  public:
   // Another uid needs root: the connection is made under that user id, without its groups.
