@@ -61,25 +61,23 @@ Task<Answer<Established>> Connections::establish(Caller caller, DeviceAddress ad
   auto joined = session->join(caller, options, quota_);
   if (auto* refusal = std::get_if<Refusal>(&joined)) return answer<Established>(std::move(*refusal));
   auto waiting = std::move(std::get<0>(joined));
-  if (options.wait || session->connected()) return wait(std::move(session), std::move(waiting));
+  if (options.wait || session->connected()) return wait({std::move(session), std::move(waiting)});
   auto queued = session->so_far(*waiting);
   if (options.terms.maintain) {
     session->declared(std::move(waiting));
     return answer<Established>(std::move(queued));
   }
-  scope_.spawn(wait_unheard(std::move(session), std::move(waiting)));
+  scope_.spawn(wait_unheard({std::move(session), std::move(waiting)}));
   return answer<Established>(std::move(queued));
 }
 
-Task<Answer<Established>> Connections::wait(std::shared_ptr<DeviceSession> session,
-                                            std::unique_ptr<DeviceSession::Waiting> waiting) {
-  co_return co_await session->wait(std::move(waiting));
+Task<Answer<Established>> Connections::wait(Attended call) {
+  co_return co_await call.session->wait(std::move(call.waiting));
 }
 
 // A caller that did not want to wait still sets the deadline of its attempt.
-Task<Unit> Connections::wait_unheard(std::shared_ptr<DeviceSession> session,
-                                     std::unique_ptr<DeviceSession::Waiting> waiting) {
-  co_await session->wait(std::move(waiting));
+Task<Unit> Connections::wait_unheard(Attended call) {
+  co_await call.session->wait(std::move(call.waiting));
   co_return Unit{};
 }
 

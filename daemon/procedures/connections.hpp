@@ -102,10 +102,14 @@ class Connections {
   std::string cached_path(const CacheEntry& entry) const;
   Task<Unit> keep(std::shared_ptr<DeviceSession> session);
   Task<Unit> end_leftovers(std::vector<std::string> paths);
-  Task<Answer<Established>> wait(std::shared_ptr<DeviceSession> session,
-                                 std::unique_ptr<DeviceSession::Waiting> waiting);
-  Task<Unit> wait_unheard(std::shared_ptr<DeviceSession> session,
-                          std::unique_ptr<DeviceSession::Waiting> waiting);
+  // A call and the session that it points into, in one: compilers differ in which parameter of a coroutine
+  // that never ran they destroy first.
+  struct Attended {
+    std::shared_ptr<DeviceSession> session;
+    std::unique_ptr<DeviceSession::Waiting> waiting;
+  };
+  Task<Answer<Established>> wait(Attended call);
+  Task<Unit> wait_unheard(Attended call);
 
   Radio& radio_;
   SessionEvents& events_;

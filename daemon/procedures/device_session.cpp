@@ -277,8 +277,9 @@ Task<Unit> DeviceSession::hold() {
   phantom_ = discover_again_ = false;
   Scope following{radio_.executor};
   following.spawn(follow_services());
+  const LinkMark link{*watch};
   for (;;) {
-    if (auto reason = why_lost(); !reason.empty()) {
+    if (auto reason = why_lost(link); !reason.empty()) {
       lost(reason);
       break;
     }
@@ -301,11 +302,11 @@ Task<Unit> DeviceSession::hold() {
   co_return Unit{};
 }
 
-std::string DeviceSession::why_lost() const {
+std::string DeviceSession::why_lost(const LinkMark& link) const {
   const auto cause = broken(radio_.stack(), link_->route);
   if (cause != Cause::bluez_error) return std::string{row(cause).token};
-  const auto& seen = link_->watch->seen();
-  return seen.connected ? std::string{} : lost_reason(seen.end_reason);
+  const auto& watch = *link_->watch;
+  return link.is_still(watch) ? std::string{} : lost_reason(watch.seen().end_reason);
 }
 
 // Those of callers end with their link, but not those of calls that wait for the next one.
@@ -390,8 +391,8 @@ Task<Unit> DeviceSession::close(std::string reason) {
     const LinkMark link{*watch};
     const auto ended = co_await hang_up(radio_, *watch);
     const auto down_by = radio_.now() + kLinkDown;
-    while (why_lost().empty() && radio_.now() < down_by) co_await changed_.until(down_by, unstoppable());
-    if (why_lost().empty()) {
+    while (why_lost(link).empty() && radio_.now() < down_by) co_await changed_.until(down_by, unstoppable());
+    if (why_lost(link).empty()) {
       stays = !ended;
       bool gone = false;
       if (ended) gone = co_await forget_phantom(radio_, *watch, link, unstoppable());

@@ -15,6 +15,7 @@
 #include "core/lease_book.hpp"
 #include "core/reconnect.hpp"
 #include "core/refusal.hpp"
+#include "procedures/end_link.hpp"
 #include "procedures/establish_connection.hpp"
 #include "procedures/link_services.hpp"
 
@@ -168,7 +169,7 @@ class DeviceSession : private Progress {
   void end_leases();
   void lost(const std::string& reason);
   void link_over(const std::string& reason);
-  std::string why_lost() const;
+  std::string why_lost(const LinkMark& link) const;
 
   Terms terms_of_waiting() const;
   void terms_are(Terms terms);

@@ -19,9 +19,11 @@ constexpr auto kStartAgain = 1s;  // after a StartDiscovery that BlueZ refused
 }  // namespace
 
 std::shared_ptr<Discovery::Session> Discovery::session(const std::string& adapter) {
+  const auto* there = bluez_.stack().adapter(adapter);
+  const auto address = there ? there->address : std::string{};
   auto& session = sessions_[adapter];
-  if (!session) {
-    session = std::make_shared<Session>(executor_, adapter);
+  if (!session || (there && session->address != address)) {
+    session = std::make_shared<Session>(executor_, adapter, address);
     scope_.spawn(keep(session));
   }
   return session;
@@ -50,8 +52,13 @@ bool Discovery::stuck(const AdapterState& adapter) const {
 }
 
 Discovery::Token Discovery::join(const std::string& adapter) {
+  const auto before = sessions_.find(adapter);
+  const auto known = before == sessions_.end() ? nullptr : before->second;
   Token token{session(adapter)};
-  if (held_ && !holds_.contains(adapter)) holds_.emplace(adapter, pause(adapter));
+  if (held_ && token.session_ != known) {
+    holds_.erase(adapter);
+    holds_.emplace(adapter, pause(adapter));
+  }
   token.session_->changed.notify();
   became_wanted_.notify();
   return token;
@@ -113,15 +120,16 @@ Task<Unit> Discovery::keep(std::shared_ptr<Session> session) {
       co_await session->changed.until(kNever, unstoppable());
     }
   }
-  sessions_.erase(session->adapter);
+  const auto at = sessions_.find(session->adapter);
+  if (at != sessions_.end() && at->second == session) sessions_.erase(at);
   changed_.notify();
   co_return Unit{};
 }
 
-// 0 without power.
+// 0 without power, or when it has gone.
 std::uint64_t Discovery::epoch(const Session& session) const {
   const auto* adapter = bluez_.stack().adapter(session.adapter);
-  return adapter && adapter->powered ? adapter->power_epoch : 0;
+  return adapter && adapter->powered && adapter->address == session.address ? adapter->power_epoch : 0;
 }
 
 Task<Unit> Discovery::start(std::shared_ptr<Session> session) {

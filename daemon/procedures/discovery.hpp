@@ -17,8 +17,10 @@ namespace bleconnd {
 
 class Discovery {
   struct Session {
-    Session(Executor& executor, std::string path) : adapter{std::move(path)}, changed{executor} {}
+    Session(Executor& executor, std::string path, std::string of)
+        : adapter{std::move(path)}, address{std::move(of)}, changed{executor} {}
     std::string adapter;
+    std::string address;       // a path is the next adapter's when this one has gone
     std::uint32_t wanted = 0;  // tokens out
     std::uint32_t paused = 0;  // pauses out
     std::uint64_t running_in =

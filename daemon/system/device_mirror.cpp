@@ -169,11 +169,23 @@ void DeviceMirror::removed(std::string_view path) {
   entry->changed.notify();
 }
 
+// BlueZ sends a change with the values that hold then, so one signal can tell of a link that was lost and of
+// the next one: Connected is true again, and ServicesResolved is false, as it is while no link ends.
+bool DeviceMirror::tells_of_next_link(const Observation& seen, const DeviceProperties& properties) {
+  return seen.connected && seen.services_resolved && properties.connected == true &&
+         properties.services_resolved == false;
+}
+
 void DeviceMirror::changed(std::string_view path, const DeviceProperties& properties) {
   auto* entry = find(path);
   if (!entry) return;
-  entry->seen.present = true;
-  if (properties.reported) entry->seen.heard = executor_.now();
+  auto& seen = entry->seen;
+  seen.present = true;
+  if (tells_of_next_link(seen, properties)) {
+    ++seen.links_down;
+    ++seen.links_up;
+  }
+  if (properties.reported) seen.heard = executor_.now();
   take_values(*entry, properties);
   entry->changed.notify();
 }

@@ -72,6 +72,7 @@ class DeviceMirror {
   void unwatch(Entry& entry);
   Entry* find(std::string_view path);
   void gone(Entry& entry);
+  static bool tells_of_next_link(const Observation& seen, const DeviceProperties& properties);
   void take_values(Entry& entry, const DeviceProperties& properties);
 
   Executor& executor_;

@@ -130,6 +130,31 @@ TEST(Adapters, IndexTenAndBeyond) {
 
 // --- paths ---
 
+// The kernel gives the lowest free index: a path is the next adapter's when the one that had it is unplugged.
+TEST(Paths, OfAnAdapterThatWentIsNotDiscoveredOn) {
+  Stage stage;
+  stage.add_second_adapter();
+  stage.settings.adapters[kSecond].ignore = true;
+  stage.configure();
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.bluetoothd.faults["Set"] = {{.answered = false}};
+  EstablishOptions trusting;
+  trusting.terms.trust = true;
+  auto call = stage.establish(kAlice, kLamp, trusting);
+  stage.run_for(1s);
+  ASSERT_THAT(stage.effects("Trust"), ElementsAre(HasSubstr("Trust hci0/01")))
+      << "heard, and not dialled yet";
+  stage.begin();
+  stage.bluetoothd.unplug(kFirst);
+  stage.bluetoothd.unplug(kSecond);
+  stage.bluetoothd.plug(kSecond);
+  ASSERT_EQ(stage.bluetoothd.controller(kSecond).path, "/org/bluez/hci0");
+  stage.bluetoothd.plug(kFirst);
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "ok hci1");
+  EXPECT_THAT(stage.effects("Discovery hci0"), IsEmpty());
+}
+
 TEST(Paths, AnObjectWhosePathHoldsAnotherAddressIsFoundByItsProperty) {
   Stage stage;
   stage.bluetoothd.make_object(kFirst, kLamp, "72:00:00:00:00:07");

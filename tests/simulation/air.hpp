@@ -15,9 +15,11 @@ namespace bleconnd::simulation {
 // How a peer takes one dial.
 struct Manner {
   bool completes = true;                     // the link is made; else the kernel gives the dial up
+  bool fails_unseen = false;                 // LE Connection Complete with an error: the kernel ignores it
   std::optional<Duration> drops_after = {};  // the link, since it came up
   bool mute = false;                         // never answers ATT: ServicesResolved comes after 30 s, a lie
-  bool silent = false;                       // Connected=true is never signalled (facts of BlueZ, K)
+  bool silent = false;                       // Connected=true is never signalled (5.66 to 5.87)
+  bool unresolved = false;                   // ServicesResolved never comes while the link is up (5.66)
   enum class Pairing { works, rejected, mute } pairing = Pairing::works;
 };
 

@@ -56,6 +56,7 @@ void Bluetoothd::start() {
 void Bluetoothd::kill() {
   if (owner_.empty()) return;
   world_.trace("bluetoothd is killed");
+  met(dials(Program::ours) > 0 ? "bluetoothd killed under a dial" : "bluetoothd killed");
   forget_everything();
   owner_.clear();
   tell([](Signals& to) { to.owner_changed({}); });
@@ -64,6 +65,7 @@ void Bluetoothd::kill() {
 void Bluetoothd::terminate() {
   if (owner_.empty()) return;
   world_.trace("bluetoothd is terminated");
+  met(dials(Program::ours) > 0 ? "bluetoothd ended under a dial" : "bluetoothd ended");
   flush();
   for (auto& [address, controller] : controllers_) {
     if (controller->path.empty()) continue;
@@ -75,7 +77,7 @@ void Bluetoothd::terminate() {
       each->dial.reset();  // the bus will answer it
     }
     flush();
-    controller->powered = false;
+    controller->powered = controller->wedged = false;
     tell([&, path = controller->path](Signals& to) { to.adapter_powered(path, false); });
     for (auto* each : objects_of(*controller)) remove_object(*each);
     tell([&, path = controller->path](Signals& to) { to.adapter_removed(path); });
@@ -115,6 +117,13 @@ void Bluetoothd::client_left() {
     controller->discovering.erase(Program::ours);
     discovery_ended(*controller);
   }
+}
+
+void Bluetoothd::met(const std::string& member, const Fault& fault) {
+  auto how = !fault.answered ? "no answer" : fault.text.empty() ? "success" : fault.text;
+  if (how.ends_with('\n')) how.pop_back();
+  met(member + ": " + how + (fault.carried_out ? ", though done" : ""));
+  if (fault.answered && fault.after > 0s) met("a late answer");
 }
 
 // --- adapters ---
@@ -169,7 +178,7 @@ void Bluetoothd::unplug(const std::string& address) {
   if (gone.path.empty()) return;
   world_.trace(gone.path + " is unplugged");
   const auto path = gone.path;
-  gone.powered = false;
+  gone.powered = gone.wedged = false;
   gone.discovering.clear();
   gone.scans_for_nobody = false;
   if (!owner_.empty()) {
@@ -178,8 +187,11 @@ void Bluetoothd::unplug(const std::string& address) {
       if (each->link) link_down(*each, "Local");
     flush();
     tell([&](Signals& to) { to.adapter_powered(path, false); });
-    for (auto* each : objects_of(gone))
-      if (each->dial) dial_ends(*each, Unit{});  // a success without a link
+    for (auto* each : objects_of(gone)) {
+      if (!each->dial) continue;
+      met("unplugged under a dial: success");
+      dial_ends(*each, Unit{});  // without a link
+    }
     for (auto* each : objects_of(gone)) remove_object(*each);
     tell([&](Signals& to) { to.adapter_removed(path); });
   }
@@ -191,6 +203,7 @@ void Bluetoothd::power(const std::string& address, bool on) {
   if (switched.path.empty() || switched.powered == on) return;
   world_.trace(switched.path + (on ? " is powered" : " loses its power"));
   switched.powered = on;
+  switched.wedged = false;
   if (owner_.empty()) return;
   const auto path = switched.path;
   if (on) {
@@ -206,15 +219,22 @@ void Bluetoothd::power(const std::string& address, bool on) {
     if (each->link) link_down(*each, "Local");
   if (!habits.success_when_power_goes)
     for (auto* each : objects_of(switched)) {
-      if (each->dial && (each->trusted || each->bonded))
+      if (!each->dial) continue;
+      met("power lost under a dial: failure");
+      if (each->trusted || each->bonded)
         dial_aborts(*each);
-      else if (each->dial)
+      else
         remove_object(*each);
+      link_failed();
     }
   flush();
   tell([&](Signals& to) { to.adapter_powered(path, false); });
-  for (auto* each : objects_of(switched))
-    if (each->dial) dial_ends(*each, Unit{});
+  for (auto* each : objects_of(switched)) {
+    if (!each->dial) continue;
+    met("power lost under a dial: success");
+    dial_ends(*each, Unit{});
+    link_failed();
+  }
 }
 
 // --- objects of devices ---
@@ -263,6 +283,7 @@ void Bluetoothd::remove_object(Object& object) {
   auto& controller = *object.controller;
   auto& peer = *object.peer;
   if (object.link) peer.linked_at.clear();
+  if (object.dial) met("object removed under a dial");
   const auto path = object.path;
   world_.trace("removed " + path);
   objects_.erase(path);
@@ -274,7 +295,10 @@ void Bluetoothd::remove_object(Object& object) {
 void Bluetoothd::expire_later(Object& object) {
   object.expiry.reset();
   if (!object.temporary || object.connected) return;
-  object.expiry = world_.timer(habits.temporary, [this, &object] { remove_object(object); });
+  object.expiry = world_.timer(habits.temporary, [this, &object] {
+    met(object.dial ? "object expired under a dial" : "object expired");
+    remove_object(object);
+  });
 }
 
 Object& Bluetoothd::make_object(const std::string& adapter, const std::string& address,

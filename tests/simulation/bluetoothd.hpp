@@ -23,7 +23,7 @@ using Reply = std::function<void(Outcome<T>)>;
 
 enum class Program { ours, foreign };
 
-// What differs between versions of BlueZ and of the kernel.
+// What differs between versions of BlueZ and of the kernel, and by main.conf.
 struct Habits {
   Duration create_timeout = 20s;        // the kernel's for one link: 4 s on Linux 6.1, 20 s on 6.12
   Duration l2cap_timeout = 40s;         // a dial of a device that is not heard
@@ -36,6 +36,11 @@ struct Habits {
   bool error_before_removal = false;    // the race of a failed dial of an untrusted device
   bool tells_reason = false;            // 5.83: Device1.Disconnected
   bool tells_objects_late = false;      // a busy bluetoothd: ServicesResolved before the objects (5.66)
+  bool texts_of_errno = false;          // 5.50 to 5.61: no le-connection-*, no br-connection-*
+  bool bonded_pair_fails = false;       // up to 5.78: Pair of a bonded device fails
+  bool drops_services = false;          // [GATT] Cache=yes or no: objects go with an unpaired device's link
+  bool wedges = false;             // Linux 6.1: no link after one that failed unseen, until a power cycle
+  bool failed_link_kills = false;  // Linux 6.1.192: bluetoothd dies of a link that fails
 };
 
 // What bluetoothd and the bus send by themselves.
@@ -74,6 +79,7 @@ struct Controller {
   bool powered = false;
   bool blocked = false;   // by rfkill: does not come up by itself
   std::size_t slots = 0;  // 0: no limit
+  bool wedged = false;    // makes no link until a power cycle
   std::set<Program> discovering = {};
   bool scans_for_nobody = false;
   Object* creating = nullptr;  // one link at a time
@@ -137,6 +143,7 @@ class Bluetoothd {
 
   Habits habits;
   std::map<std::string, std::deque<Fault>> faults = {};  // by member: "Connect", "GetAll", "StartDiscovery" …
+  std::function<void()> on_death = {};                   // by a failed link
   // One of our Disconnects ended a dial or a link of another program.
   std::function<void(const Object& object)> on_foreign_ended = {};
 
@@ -164,6 +171,7 @@ class Bluetoothd {
   void foreign_connect(const std::string& path);
   void foreign_disconnect(const std::string& path);
   void foreign_remove(const std::string& path);
+  void foreign_pair(const std::string& path);
   void foreign_discovery(const std::string& adapter, bool on);
   void trust(const std::string& path) { objects_.at(path)->trusted = true; }
   void bond(const std::string& path);
@@ -189,6 +197,8 @@ class Bluetoothd {
   void client_left();  // our connection to the bus ended
 
   // --- the truth, for checkers ---
+  // What has gone wrong how often, by a short name.
+  const std::map<std::string, std::size_t>& troubles() const { return troubles_; }
   const std::map<std::string, std::unique_ptr<Object>>& objects() const { return objects_; }
   Object* object(const std::string& path);
   // Where the device's object is, or would be.
@@ -229,6 +239,7 @@ class Bluetoothd {
     if (script.empty()) return false;
     const auto fault = script.front();
     script.pop_front();
+    met(member, fault);
     auto wrong = [this, fault, to = reply](const Outcome<T>&) {
       if constexpr (std::is_same_v<T, Unit>)
         if (fault.name.empty()) return answer<T>(to, Unit{});
@@ -249,6 +260,8 @@ class Bluetoothd {
   void tell(F signal) {
     if (signals_) signal(*signals_);
   }
+  void met(const std::string& trouble) { ++troubles_[trouble]; }
+  void met(const std::string& member, const Fault& fault);
   void flush();
   Dirty& touch(const Object& object);
   Controller* at(const std::string& path);
@@ -274,6 +287,11 @@ class Bluetoothd {
   void create_next(Controller& controller);
   void leave_queue(Object& object);
   void creation_failed(Object& object);
+  void failed_unseen(Object& object);
+  void link_failed();
+  void remove(Object& object, Reply<Unit> reply);
+  Failure aborted() const;
+  Failure canceled(const Dial& dial, bool early = false) const;
   void dial_ends(Object& object, Outcome<> outcome);
   void dial_aborts(Object& object);
   void link_up(Object& object);
@@ -283,12 +301,14 @@ class Bluetoothd {
   void bonding_done(Object& object);
   void link_down(Object& object, const std::string& reason);
   void hang_up_done(Object& object);
+  void drop_services(Object& object);
 
   World& world_;
   Signals* signals_ = nullptr;
   std::string owner_;
   unsigned starts_ = 0;
   std::uint64_t foreign_calls_ = 0;
+  std::map<std::string, std::size_t> troubles_;
   std::map<std::string, std::unique_ptr<Controller>> controllers_;  // by address
   std::map<DeviceAddress, Peer> peers_;
   std::map<std::string, std::unique_ptr<Object>> objects_;  // by path

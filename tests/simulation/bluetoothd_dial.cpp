@@ -16,14 +16,6 @@ constexpr auto kLateObjects = 20ms;
 constexpr auto kMuteAtt = 30s;
 constexpr auto kMutePairing = 30200ms;
 
-Failure aborted() {
-  return classify("org.bluez.Error.Failed", "le-connection-abort-by-local");
-}
-Failure canceled(const Dial& dial) {
-  if (dial.pairing) return classify("org.bluez.Error.AuthenticationCanceled", "Authentication Canceled");
-  return classify("org.bluez.Error.Failed", "br-connection-canceled");
-}
-
 // A service with one characteristic at `handle`, 180N and 2aNN.
 void add_service(GattObjects& all, const std::string& device, unsigned handle, const std::string& uuid,
                  const std::string& characteristic) {
@@ -54,6 +46,19 @@ GattObjects tree(const std::string& device, const Peer& peer) {
 
 // --- the dial ---
 
+Failure Bluetoothd::aborted() const {
+  return classify("org.bluez.Error.Failed", habits.texts_of_errno ? "Software caused connection abort"
+                                                                  : "le-connection-abort-by-local");
+}
+
+Failure Bluetoothd::canceled(const Dial& dial, bool early) const {
+  if (dial.pairing) return classify("org.bluez.Error.AuthenticationCanceled", "Authentication Canceled");
+  const auto* text = !habits.texts_of_errno ? "br-connection-canceled"
+                     : early                ? "Disconnected early"
+                                            : "Cancelled";
+  return classify("org.bluez.Error.Failed", text);
+}
+
 void Bluetoothd::connect(const std::string& path, Program by, std::uint64_t call, Reply<Unit> reply) {
   auto* of = object(path);
   world_.trace((by == Program::ours ? "arrives: Connect " : "another program: Connect ") + path +
@@ -63,6 +68,7 @@ void Bluetoothd::connect(const std::string& path, Program by, std::uint64_t call
                 : of->controller->powered ? ""
                                           : ", no power"));
   // A dial that stands is told at once, whatever else goes wrong: whose dial it is depends on it.
+  if (of && of->dial) met("Connect: a dial stands");
   if (of && of->dial && habits.in_progress_by_name)
     return fail(reply, "org.bluez.Error.InProgress", "In Progress");
   if (of && of->dial) return fail(reply, "org.bluez.Error.Failed", "Operation already in progress");
@@ -74,6 +80,7 @@ void Bluetoothd::connect(const std::string& path, Program by, std::uint64_t call
   }
   if (by == Program::ours && scripted("Connect", reply)) return;
   if (!of) return unknown_object(reply, "org.bluez.Device1", "Connect");
+  if (!of->controller->powered) met("Connect: no power");
   if (!of->controller->powered) return fail(reply, "org.bluez.Error.Failed", "Input/output error");
   if (of->connected) return answer<Unit>(reply, Unit{});
   dial(*of, by, call, std::move(reply), false);
@@ -85,8 +92,9 @@ void Bluetoothd::pair(const std::string& path, Program by, std::uint64_t call, R
   if (by == Program::ours && of && dials_in_vain("Pair", *of, call, reply)) return;
   if (by == Program::ours && scripted("Pair", reply)) return;
   if (!of) return unknown_object(reply, "org.bluez.Device1", "Pair");
-  if (of->bonded) return fail(reply, "org.bluez.Error.AlreadyExists", "Already Exists");
-  if (!of->controller->powered)
+  if (of->bonded && !habits.bonded_pair_fails)
+    return fail(reply, "org.bluez.Error.AlreadyExists", "Already Exists");
+  if (of->bonded || !of->controller->powered)
     return fail(reply, "org.bluez.Error.AuthenticationFailed", "Authentication Failed");
   dial(*of, by, call, std::move(reply), true);
 }
@@ -102,7 +110,11 @@ void Bluetoothd::dial(Object& of, Program by, std::uint64_t call, Reply<Unit> re
     of.dial->timer = world_.timer(about(kBonding), [this, &of] { bonding_done(of); });
     return;
   }
-  if (!pairing) of.dial->timer = world_.timer(habits.l2cap_timeout, [this, &of] { dial_aborts(of); });
+  if (!pairing)
+    of.dial->timer = world_.timer(habits.l2cap_timeout, [this, &of] {
+      met("a dial of 40 s");
+      dial_aborts(of);
+    });
   listen(*of.controller, *of.peer);
 }
 
@@ -114,6 +126,7 @@ bool Bluetoothd::dials_in_vain(const std::string& member, Object& of, std::uint6
   if (!of.controller->powered || of.dial || of.connected) return false;
   const auto fault = script.front();
   script.pop_front();
+  met(member, fault);
   of.temporary = false;
   of.expiry.reset();
   of.dial = std::make_unique<Dial>(Dial{.program = Program::ours,
@@ -139,7 +152,7 @@ void Bluetoothd::heard(Object& of) {
 }
 
 void Bluetoothd::create_next(Controller& on) {
-  if (on.creating || on.queue.empty() || !on.powered) return;
+  if (on.creating || on.queue.empty() || !on.powered || on.wedged) return;
   auto& of = *on.queue.front();
   on.queue.pop_front();
   on.creating = &of;
@@ -147,7 +160,12 @@ void Bluetoothd::create_next(Controller& on) {
   std::size_t links = 0;
   for (auto* each : objects_of(on)) links += each->link ? 1 : 0;
   if (on.slots > 0 && links >= on.slots) {
+    met("no slot");
     on.create_timer = world_.timer(about(kRefusal), [this, &of] { creation_failed(of); });
+    return;
+  }
+  if (of.dial->manner.fails_unseen) {
+    on.create_timer = world_.timer(about(of.peer->link_time), [this, &of] { failed_unseen(of); });
     return;
   }
   if (!of.dial->manner.completes) {
@@ -173,12 +191,35 @@ void Bluetoothd::leave_queue(Object& of) {
 void Bluetoothd::creation_failed(Object& of) {
   auto& on = *of.controller;
   const bool kept = of.trusted || of.bonded;
+  met(kept ? "link not made: an answer" : "link not made: the object goes");
   if (of.dial->pairing && kept)
     dial_ends(of, classify("org.bluez.Error.ConnectionAttemptFailed", "Page Timeout"));
   else if (kept || habits.error_before_removal)
     dial_aborts(of);
   if (!kept) remove_object(of);
   create_next(on);
+  link_failed();
+}
+
+// The dial stands until its 40 s are over.
+void Bluetoothd::failed_unseen(Object& of) {
+  auto& on = *of.controller;
+  met(habits.wedges ? "link failed unseen: no more links" : "link failed unseen");
+  of.dial->in_vain = true;
+  on.wedged = habits.wedges;
+  leave_queue(of);
+  create_next(on);
+}
+
+// After this step: what has noticed it is still at work.
+void Bluetoothd::link_failed() {
+  if (!habits.failed_link_kills) return;
+  world_.after(0s, [this, died = owner_] {
+    if (owner_ != died || owner_.empty()) return;
+    met("bluetoothd died of a failed link");
+    kill();
+    if (on_death) on_death();
+  });
 }
 
 void Bluetoothd::dial_ends(Object& of, Outcome<> outcome) {
@@ -206,6 +247,7 @@ void Bluetoothd::link_up(Object& of) {
   of.expiry.reset();
   of.rssi.reset();
   world_.trace("link up " + of.path);
+  if (of.link->manner.silent) met("Connected=true not told");
   if (!of.link->manner.silent) touch(of).connected = true;
   if (const auto span = of.link->manner.drops_after)
     of.link->drop = world_.timer(*span, [this, &of] { link_down(of, "Remote"); });
@@ -215,12 +257,14 @@ void Bluetoothd::link_up(Object& of) {
 
 void Bluetoothd::attached(Object& of) {
   if (of.dial && !of.dial->pairing) dial_ends(of, Unit{});
+  if (of.link->manner.unresolved) return met("ServicesResolved never");
   if (!of.link->manner.mute) {
     of.link->next = world_.timer(about(of.peer->discovery_time), [this, &of] { discovered(of); });
     return;
   }
   of.link->next = world_.timer(kMuteAtt, [this, &of] {
-    of.resolved = true;  // a lie
+    met("ServicesResolved a lie");
+    of.resolved = true;
     touch(of).resolved = true;
     of.link->next = world_.timer(2s, [this, &of] { link_down(of, "Timeout"); });
   });
@@ -246,6 +290,7 @@ void Bluetoothd::services_are(Object& of) {
   if (!gone.empty()) tell([&](Signals& to) { to.services_removed(of.path, gone); });
   if (made.empty()) return;
   if (!habits.tells_objects_late) return tell([&](Signals& to) { to.services_added(of.path, made); });
+  met("services told late");
   world_.after(kLateObjects, [this, path = of.path, made] {
     GattObjects there;
     if (const auto* still = object(path))
@@ -257,7 +302,10 @@ void Bluetoothd::services_are(Object& of) {
 
 void Bluetoothd::service_changed(const std::string& address) {
   for (auto& [path, each] : objects_)
-    if (each->peer == &peer(address) && each->link && each->resolved) services_are(*each);
+    if (each->peer == &peer(address) && each->link && each->resolved) {
+      met("services changed");
+      services_are(*each);
+    }
 }
 
 void Bluetoothd::read_value(const std::string& characteristic, Reply<std::vector<std::uint8_t>> reply) {
@@ -283,18 +331,23 @@ void Bluetoothd::remove_device(const std::string& path, Reply<Unit> reply) {
   if (scripted("RemoveDevice", reply)) return;
   auto* of = object(path);
   if (!of) return fail(reply, "org.bluez.Error.DoesNotExist", "Does Not Exist");
-  const auto remove = [this, path, reply](const Outcome<>&) {
+  if (!of->controller->powered) return fail(reply, "org.bluez.Error.NotReady", "Resource Not Ready");
+  remove(*of, std::move(reply));
+}
+
+void Bluetoothd::remove(Object& of, Reply<Unit> reply) {
+  const auto gone = [this, path = of.path, reply](const Outcome<>&) {
     if (auto* still = object(path)) {
       still->controller->stored.erase(still->address);
       remove_object(*still);
     }
     answer<Unit>(reply, Unit{});
   };
-  if (!of->link) return remove(Unit{});
-  of->link->hanging_up.push_back([this, remove](const Outcome<>& ended) {
-    world_.after(Duration{1ms}, [remove, ended] { remove(ended); });
-  });
-  if (!of->link->down) of->link->down = world_.timer(about(kHangUp), [this, of] { link_down(*of, "Local"); });
+  if (!of.link) return gone(Unit{});
+  met("removed under a link");
+  of.link->hanging_up.push_back(
+      [this, gone](const Outcome<>& ended) { world_.after(Duration{1ms}, [gone, ended] { gone(ended); }); });
+  if (!of.link->down) of.link->down = world_.timer(about(kHangUp), [this, &of] { link_down(of, "Local"); });
 }
 
 void Bluetoothd::bonding_done(Object& of) {
@@ -304,8 +357,10 @@ void Bluetoothd::bonding_done(Object& of) {
       touch(of).bonded = true;
       return dial_ends(of, Unit{});
     case Manner::Pairing::rejected:
+      met("Pair: rejected");
       return dial_ends(of, classify("org.bluez.Error.AuthenticationRejected", "Authentication Rejected"));
     case Manner::Pairing::mute:
+      met("Pair: mute");
       of.dial->timer = world_.timer(kMutePairing, [this, &of] { link_down(of, "Local"); });
   }
 }
@@ -314,7 +369,11 @@ void Bluetoothd::link_down(Object& of, const std::string& reason) {
   world_.trace("link down " + of.path);
   if (of.dial) {
     const bool early = world_.now() - of.link->since <= 1ms;
-    dial_ends(of, of.dial->pairing || early ? canceled(*of.dial) : aborted());
+    met(early ? "link lost at once" : "link lost before the answer");
+    dial_ends(of, of.dial->pairing || early ? canceled(*of.dial, early) : aborted());
+    link_failed();
+  } else if (!of.resolved && !of.link->down) {
+    met("link lost before its services");
   }
   const auto ended = std::move(of.link);
   of.connected = false;
@@ -324,9 +383,17 @@ void Bluetoothd::link_down(Object& of, const std::string& reason) {
   if (habits.tells_reason) dirty.reason = "org.bluez.Reason." + reason;
   of.peer->linked_at.clear();
   if (!of.trusted && !of.bonded) of.temporary = true;
+  if (habits.drops_services && !of.bonded) drop_services(of);
   expire_later(of);
   for (auto& waiting : ended->hanging_up) answer<Unit>(waiting, Unit{});
   listen_everywhere();
+}
+
+void Bluetoothd::drop_services(Object& of) {
+  const auto gone = std::exchange(of.gatt, {});
+  if (gone.empty()) return;
+  met("services gone with the link");
+  tell([&](Signals& to) { to.services_removed(of.path, gone); });
 }
 
 // --- Disconnect ---
@@ -335,8 +402,9 @@ void Bluetoothd::disconnect(const std::string& path, Program by, Reply<Unit> rep
   if (by == Program::ours && scripted("Disconnect", reply)) return;
   auto* of = object(path);
   if (!of) return unknown_object(reply, "org.bluez.Device1", "Disconnect");
-  const bool foreign = (of->dial && of->dial->program == Program::foreign) ||
-                       (of->link && of->link->program == Program::foreign);
+  // Nobody is told of a pairing on a link: whose the link is counts.
+  const bool foreign =
+      of->link ? of->link->program == Program::foreign : of->dial && of->dial->program == Program::foreign;
   if (by == Program::ours && foreign && on_foreign_ended) on_foreign_ended(*of);
   if (of->dial) dial_ends(*of, canceled(*of->dial));
   if (!of->link) return answer<Unit>(reply, Unit{});
@@ -373,9 +441,11 @@ void Bluetoothd::foreign_disconnect(const std::string& path) {
 
 void Bluetoothd::foreign_remove(const std::string& path) {
   auto* of = object(path);
-  if (!of || !of->controller->powered) return;
-  of->controller->stored.erase(of->address);
-  remove_object(*of);
+  if (of && of->controller->powered) remove(*of, {});
+}
+
+void Bluetoothd::foreign_pair(const std::string& path) {
+  pair(path, Program::foreign, ++foreign_calls_, {});
 }
 
 }  // namespace bleconnd::simulation

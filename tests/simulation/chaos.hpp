@@ -23,6 +23,7 @@ class Chaos {
 
   // How many calls ended how, to see that the seeds reach everything.
   const std::map<std::string, std::size_t>& answers() const { return answers_; }
+  const std::map<std::string, std::size_t>& troubles() const { return scene_.bluetoothd.troubles(); }
 
  private:
   static Scene::Setting setting(std::uint64_t seed);

@@ -38,7 +38,7 @@ void Chaos::something_happens() {
 Manner Chaos::some_manner() {
   Manner manner;
   auto& dice = world();
-  switch (dice.number(5)) {
+  switch (dice.number(7)) {
     case 0:
       manner.completes = false;
       break;
@@ -50,6 +50,13 @@ Manner Chaos::some_manner() {
       break;
     case 3:
       manner.silent = true;
+      manner.unresolved = dice.chance(30);
+      break;
+    case 4:
+      manner.fails_unseen = true;
+      break;
+    case 5:
+      manner.unresolved = true;
       break;
     default:
       manner.pairing = dice.chance(50) ? Manner::Pairing::rejected : Manner::Pairing::mute;
@@ -153,7 +160,7 @@ void Chaos::neighbour_acts() {
   const auto& adapter = any_of(adapters_);
   const auto path = bluetoothd().path(adapter, any_of(devices_));
   auto* object = bluetoothd().object(path);
-  switch (world().number(6)) {
+  switch (world().number(7)) {
     case 0:
       if (bluetoothd().controller(adapter).powered && !bluetoothd().owner().empty())
         bluetoothd().foreign_discovery(adapter, world().chance(50));
@@ -166,6 +173,10 @@ void Chaos::neighbour_acts() {
       break;
     case 3:
       if (object) object->trusted = true;
+      break;
+    case 4:
+      bluetoothd().foreign_pair(path);
+      later(0s, 60s, [this, path] { bluetoothd().foreign_disconnect(path); });
       break;
     default:
       bluetoothd().foreign_connect(path);
@@ -192,14 +203,28 @@ void Chaos::call_fault() {
   static const Fault kSlots{.name = "org.bluez.Error.Failed",
                             .text = "le-connection-concurrent-connection-limit"};
   static const Fault kSocket{.name = "org.bluez.Error.Failed", .text = "Input/output error"};
+  static const Fault kKeyMissing{.name = "org.bluez.Error.Failed", .text = "br-connection-key-missing"};
+  static const Fault kProfile{.name = "org.bluez.Error.NotAvailable",
+                              .text = "br-connection-profile-unavailable",
+                              .carried_out = true};
+  static const Fault kDenied{.name = "org.freedesktop.DBus.Error.AccessDenied",
+                             .text = "Rejected send message"};
+  static const Fault kPairFailed{.name = "org.bluez.Error.AuthenticationFailed",
+                                 .text = "Authentication Failed"};
+  static const Fault kPairTimedOut{.name = "org.bluez.Error.AuthenticationTimeout",
+                                   .text = "Authentication Timeout"};
+  static const Fault kNoPair{.name = "org.bluez.Error.DoesNotExist", .text = "Does Not Exist"};
+  static const Fault kNoFilter{.name = "org.bluez.Error.NotSupported", .text = "Operation is not supported"};
   static const Fault kEmptySuccess{};
   static const Fault kLost{.answered = false};
   static const std::vector<std::pair<std::string, std::vector<Fault>>> kCalls{
       {"Connect",
        {kAborted, kBusy, kNotReady, kGone, kTimedOut, kOther, kOtherButDone, kSlots, kSocket, kEmptySuccess,
-        kLost}},
+        kLost, kKeyMissing, kProfile, kDenied}},
       {"Connect", {kAborted, kAborted, kBusy, kOtherButDone, kSlots, kEmptySuccess, kLost}},
-      {"Pair", {kBusy, kGone, kTimedOut, kOther, kEmptySuccess, kLost}},
+      {"Pair", {kBusy, kGone, kTimedOut, kOther, kEmptySuccess, kLost, kPairFailed, kPairTimedOut}},
+      {"CancelPairing", {kNoPair, kTimedOut, kLost}},
+      {"SetDiscoveryFilter", {kNoFilter, kNotReady, kTimedOut, kLost}},
       {"GetAll", {kTimedOut, kOther, kLost}},
       {"GetManagedObjects", {kTimedOut, kOther, kLost}},
       {"StartDiscovery", {kBusy, kNotReady, kTimedOut, kOther, kEmptySuccess, kLost}},

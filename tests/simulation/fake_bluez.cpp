@@ -269,6 +269,9 @@ void FakeBluez::told_change(const Change& change) {
     auto& seen = found->second.seen;
     seen.present = true;
     if (!change.end_reason.empty()) seen.end_reason = change.end_reason;
+    if (seen.connected && seen.services_resolved && change.connected == true &&
+        change.services_resolved == false)
+      set_connected(seen, false);  // the next link, as the real port sees it
     if (change.connected) set_connected(seen, *change.connected);
     if (change.services_resolved) seen.services_resolved = *change.services_resolved;
     if (change.bonded) seen.bonded = *change.bonded;

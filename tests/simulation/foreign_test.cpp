@@ -309,6 +309,22 @@ TEST(OwnLink, ThatDisconnectDidNotEndIsStillOurs) {
 
 // --- links that do not end ---
 
+// BlueZ tells values, not edges (5.66): of a link that is lost and of the next one in one signal, that
+// Connected is true and ServicesResolved false.
+TEST(OwnLink, WhoseLossIsToldTogetherWithTheNextLinkIsLost) {
+  Neighbour stage;
+  stage.bluetoothd.peer(kLamp).discovery_time = 10s;
+  ASSERT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.begin();
+  stage.bluetoothd.hold_properties(3s);
+  stage.bluetoothd.drop_link(kLamp);
+  stage.bluetoothd.foreign_connect(stage.lamp_at());
+  stage.run_for(5s);
+  ASSERT_TRUE(stage.foreign_link_is_up());
+  EXPECT_THAT(stage.effects(), ElementsAre(HasSubstr("link ended: link-lost")));
+  EXPECT_EQ(stage.stage(kLamp), "");
+}
+
 TEST(Phantom, ThatStaysUpAfterItsReleaseIsForgotten) {
   Neighbour stage;
   EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");

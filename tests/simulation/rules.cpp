@@ -130,7 +130,7 @@ void Scene::check_unattended(const std::string& path) {
 void Scene::foreign_ended(const Object& object) {
   if (forced_.contains(object.address.text())) return;
   if (left_behind_.contains(object.path)) return;  // by the record it is ours, as far as anybody can know
-  const bool is_dial = object.dial && object.dial->program == Program::foreign;
+  const bool is_dial = !object.link;
   const auto since = is_dial ? object.dial->since : object.link->since;
   if (world.now() - since < kUnderWay) return;
   const bool phantom = !is_dial && (!object.resolved || object.gatt.empty());

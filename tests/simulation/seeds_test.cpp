@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -23,7 +24,7 @@ std::uint64_t number_of(const char* variable, std::uint64_t usual) {
 }
 
 struct Outcomes {
-  std::map<std::string, std::size_t> answers;
+  std::map<std::string, std::size_t> answers, troubles;
   Duration lived{};
 };
 
@@ -41,6 +42,8 @@ std::string run(std::uint64_t seed, bool tracing, Outcomes* sum = nullptr, const
   for (auto& violation : chaos.violations()) wrong += violation + "\n";
   if (sum)
     for (auto& [text, count] : chaos.answers()) sum->answers[text] += count;
+  if (sum)
+    for (auto& [text, count] : chaos.troubles()) sum->troubles[text] += count;
   if (sum) sum->lived += chaos.lived();
   if (tracing)
     for (auto& line : chaos.trace()) std::printf("%s\n", line.c_str());
@@ -80,7 +83,11 @@ struct Found {
   std::uint64_t seed;
   const char* without;
 };
-constexpr std::array<Found, 0> kFound{};
+constexpr std::array kFound{
+    Found{58869, ""},                             // a call whose session had ended, destroyed before it began
+    Found{69806, "adapter,configuration,crash"},  // a loss and another program's link, told in one signal
+    Found{83073, "sleep"},  // discovery went on under a path that had become another adapter's
+};
 
 TEST(Seeds, ThatFailedOnceKeepEveryRule) {
   for (const auto& [seed, without] : kFound) EXPECT_EQ(run(seed, false, nullptr, named(without)), "") << seed;
@@ -98,6 +105,50 @@ TEST(Seeds, AFailureIsShrunkToWhatItNeeds) {
 TEST(Seeds, WithoutAnyTroubleKeepEveryRule) {
   const Kinds all{Chaos::kinds().begin(), Chaos::kinds().end()};
   for (std::uint64_t seed = 0; seed < 50; ++seed) EXPECT_EQ(run(seed, false, nullptr, all), "") << seed;
+}
+
+// What BlueZ and the kernel do wrong by BlueZ's source and by measurement, beside single calls that fail.
+const std::set<std::string> kTroubles{
+    "Connect: a dial stands",
+    "Connect: no power",
+    "Connected=true not told",
+    "Pair: mute",
+    "Pair: rejected",
+    "ServicesResolved never",
+    "a late answer",
+    "bluetoothd died of a failed link",
+    "bluetoothd ended under a dial",
+    "bluetoothd killed under a dial",
+    "link failed unseen",
+    "link failed unseen: no more links",
+    "link lost at once",
+    "link lost before its services",
+    "link lost before the answer",
+    "link not made: an answer",
+    "link not made: the object goes",
+    "no slot",
+    "object expired",
+    "object expired under a dial",
+    "object removed under a dial",
+    "power lost under a dial: failure",
+    "power lost under a dial: success",
+    "removed under a link",
+    "services changed",
+    "services gone with the link",
+    "services told late",
+    "unplugged under a dial: success",
+};
+
+void expect_every_trouble(const std::map<std::string, std::size_t>& met) {
+  for (auto& each : kTroubles) EXPECT_TRUE(met.contains(each)) << each;
+  std::map<std::string, int> failed;  // by method: in how many ways
+  for (auto& [text, count] : met) ++failed[text.substr(0, text.find(':'))];
+  const std::map<std::string, int> ways{
+      {"Connect", 12},       {"Pair", 7},          {"GetAll", 3},
+      {"Disconnect", 2},     {"CancelPairing", 2}, {"GetManagedObjects", 3},
+      {"StartDiscovery", 6}, {"StopDiscovery", 3}, {"SetDiscoveryFilter", 4},
+      {"ReadValue", 3},      {"RemoveDevice", 3},  {"Set", 3}};
+  for (auto& [member, least] : ways) EXPECT_GE(failed[member], least) << member;
 }
 
 TEST(Seeds, KeepEveryRule) {
@@ -126,7 +177,9 @@ TEST(Seeds, KeepEveryRule) {
            << wrong;
   }
   for (auto& [text, count] : sum.answers) std::printf("%8zu  %s\n", count, text.c_str());
+  for (auto& [text, count] : sum.troubles) std::printf("%8zu  met: %s\n", count, text.c_str());
   std::printf("%s s lived\n", clock_text(sum.lived).c_str());
+  if (seeds / parts >= 2000) expect_every_trouble(sum.troubles);
 }
 
 TEST(Seeds, ReplayExactly) {

@@ -86,6 +86,24 @@ TEST_F(BluezBusTest, SilentConnectIsSeenByLooking) {
   EXPECT_EQ(device->seen().links_up, 1u);
 }
 
+TEST_F(BluezBusTest, ALossAndTheNextLinkAreSeenInOneSignal) {
+  auto& hci0 = fake.add_adapter();
+  auto& lamp_there = fake.add_peripheral(lamp_address);
+  fake.start();
+  begin();
+  hci0.discovered(lamp_there);
+  auto device = watch(lamp_path);
+  ASSERT_TRUE(wait(bluez.connect(lamp_path, in(10s), unstoppable())).ok());
+  ASSERT_TRUE(until([&] { return device->seen().services_resolved; }));
+  fake.withhold_signals(true);
+  lamp_there.drop_link(LinkEnd::timeout);
+  ASSERT_TRUE(wait(bluez.connect(lamp_path, in(10s), unstoppable())).ok());
+  fake.withhold_signals(false);
+  ASSERT_TRUE(until([&] { return device->seen().services_resolved; }));
+  EXPECT_EQ(device->seen().links_down, 1u);
+  EXPECT_EQ(device->seen().links_up, 2u);
+}
+
 TEST_F(BluezBusTest, RemovalDuringConnectIsNeverAnsweredButSeen) {
   auto& hci0 = fake.add_adapter();
   auto& lamp_there = fake.add_peripheral(lamp_address);
