@@ -28,9 +28,11 @@ Task<std::vector<std::uint8_t>> read_hash(Radio& radio, Route route, GattDatabas
   co_return std::move(read.value());
 }
 
+// Also what is that far ahead: the clock was wrong then or is now, and it would be young for years.
 bool is_too_old(const Radio& radio, const CacheEntry& entry) {
   const auto most = radio.settings.cache_age;
-  return most > 0s && radio.cache.now() - entry.read_at > most;
+  const auto age = radio.cache.now() - entry.read_at;
+  return most > 0s && (age > most || age < -most);
 }
 
 }  // namespace
