@@ -15,9 +15,9 @@ struct DaemonOptions {
   std::string binary;
   std::string bus_address;
   std::string main_conf = "[General]\nLingerSec=0\n";
-  std::vector<std::string> arguments;
-  std::map<std::string, std::string> environment;  // in addition
-  std::function<bool()> before_exec;               // limits and namespaces of its own
+  std::vector<std::string> arguments{};
+  std::map<std::string, std::string> environment{};  // in addition
+  std::function<bool()> before_exec{};               // limits and namespaces of its own
 };
 
 // The folders outlive the process, so that a second start finds what the first one left.
