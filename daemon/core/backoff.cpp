@@ -22,6 +22,7 @@ milliseconds after_lost_link(std::uint32_t links_lost, milliseconds longest) {
 milliseconds backoff(Cause cause, std::uint32_t links_lost, std::uint32_t in_progress, const Pauses& pauses) {
   switch (cause) {
     case Cause::link_lost:
+    case Cause::no_link:
       return after_lost_link(links_lost, pauses.link_lost_longest);
     case Cause::in_progress:
     case Cause::in_progress_too_long:

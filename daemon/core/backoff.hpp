@@ -14,9 +14,10 @@ struct Pauses {
   bool operator==(const Pauses&) const = default;
 };
 
-// `links_lost` counts the links of this run that came up and were lost, this one included (>= 1 for
-// link_lost); `in_progress` the answers "in progress" in a row, this one included.
-// - link_lost: the first four retries at once, then 0.25 s doubling to `link_lost_longest` (2 s);
+// `links_lost` counts the links of this run that were lost, or not there though BlueZ answered success, this
+// one included (>= 1 for link_lost and no_link); `in_progress` the answers "in progress" in a row, this one
+// included.
+// - link_lost, no_link: the first four retries at once, then 0.25 s doubling to `link_lost_longest` (2 s);
 // - in_progress, in_progress_too_long: 0.25 s four times, then 1 s (asked after, not fought);
 // - adapter_busy (gave way to others) and not heard (window_over, dial timeouts, object_gone,
 // removed_unheard): 0, the next window starts at once;

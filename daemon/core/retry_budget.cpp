@@ -11,7 +11,7 @@ std::uint32_t RetryBudget::transient_bound(std::uint32_t max_attempts) {
 void RetryBudget::count(Cause cause, Counter counter) {
   if (counter == Counter::timeouts || counter == Counter::connect_errors) ++attempts_;
   if (counter == Counter::transient) ++transient_;
-  if (cause == Cause::link_lost) ++links_lost_;
+  if (cause == Cause::link_lost || cause == Cause::no_link) ++links_lost_;
   const bool in_progress = cause == Cause::in_progress || cause == Cause::in_progress_too_long;
   in_progress_ = in_progress ? in_progress_ + 1 : 0;
 }

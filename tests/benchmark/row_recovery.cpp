@@ -41,9 +41,15 @@ std::vector<Scenario> scenarios() {
   const auto busy = fails("Operation already in progress", 100ms, "org.bluez.Error.InProgress");
   std::vector<Scenario> all{
       {"nothing", "nothing goes wrong"},
-      {"abort-once", "the dial is aborted once", false, queue({aborts()})},
-      {"abort-thrice", "the dial is aborted three times", false, queue({aborts(), aborts(), aborts()})},
-      {"drop-once", "the link drops as soon as it is up, once", false, queue({drops_at_once()})},
+      {"abort-once", "the dial is aborted once", false, queue({link_aborts()})},
+      {"abort-thrice", "the dial is aborted three times", false,
+       queue({link_aborts(), link_aborts(), link_aborts()})},
+      {"canceled-once", "the same, with BlueZ's other error for it", false, queue({drops_at_once()})},
+      {"no-answer", "a trusted device does not answer the dial, once", false,
+       [](Stage& stage) {
+         stage.hci0.device(stage.lamp)->set_trusted(true);
+         stage.lamp.next_connects({link_fails()});
+       }},
       {"unknown-text", "an error that nobody knows, once", false, queue({fails("what nobody knows")})},
       {"in-progress", "InProgress twice", false, queue({busy, busy})},
       {"no-link", "Connect succeeds without a link", false, queue({succeeds_without_link()})},
@@ -83,6 +89,7 @@ std::optional<double> played(Run& run, Who who, const Scenario& scenario) {
   WorldOptions real;
   real.bluez.speed = 1;
   real.bluez.timing.temporary = std::chrono::hours{10};
+  real.bus.bluez_starts = true;
   Side side{run.programs, who, real};
   auto& hci0 = side.bluez.add_adapter();
   auto* hci1 = scenario.two_adapters ? &side.bluez.add_adapter() : nullptr;

@@ -121,6 +121,14 @@ class Program(unittest.TestCase):
         self.assertEqual(status, 0)
         self.assertIn("| P3.more | what | 1 | - | 5.00 ms | - | - | - | not judged |", text)
 
+    def test_nothing_measured_is_told_without_a_plot(self):
+        with tempfile.TemporaryDirectory() as folder:
+            plot = os.path.join(folder, "plot.svg")
+            status, text, _ = self.run_it([figure("P8.first", 1)], "--rows", "P8", "--svg", plot)
+            self.assertEqual(status, 1)
+            self.assertIn("0 of 3 bounds are reached.", text)
+            self.assertFalse(os.path.exists(plot))
+
 
 if __name__ == "__main__":
     unittest.main()

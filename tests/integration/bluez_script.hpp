@@ -34,6 +34,7 @@ struct ConnectStep {
   std::string message;  // empty: BlueZ's text for an aborted connection, as its version has it
   bool silent = false;  // Connected becomes true without a signal
   bool drops_at_once = false;
+  bool aborts_with_link = false;      // drops_at_once: which of the two errors that race is told
   bool error_before_removal = false;  // link_fails, untrusted: the race in which an error is sent first
   bool objects_after_drop = false;    // service objects are added although the link is gone
   Services services = Services::natural;
@@ -105,6 +106,13 @@ inline ConnectStep replies_late(std::chrono::microseconds delay) {
 inline ConnectStep drops_at_once() {
   ConnectStep step;
   step.drops_at_once = true;
+  return step;
+}
+// The usual abort: the link is lost as it comes up. BlueZ 5.66 and 5.82 tell Connected=true, the error 10 ms
+// later, and 10 ms after that Connected=false (measured, link lost after 1 and 5 ms).
+inline ConnectStep link_aborts() {
+  ConnectStep step = drops_at_once();
+  step.aborts_with_link = true;
   return step;
 }
 // Counted from the link; services need 450 ms the first time and 200 ms later, so 120 ms is before them.

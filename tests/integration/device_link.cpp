@@ -21,8 +21,9 @@ void Device::script_the_link() {
   const BluezTiming& timing = core_.settings.timing;
   if (step_.drops_at_once) {
     step_after(timing.reply_after_link, [this] {
-      fail_connect(failed, core_.settings.version.named_connection_errors() ? "br-connection-canceled"
-                                                                            : "Disconnected early");
+      const bool named = core_.settings.version.named_connection_errors();
+      const std::string early = named ? "br-connection-canceled" : "Disconnected early";
+      fail_connect(failed, step_.aborts_with_link ? abort_text() : early);
       step_after(core_.settings.timing.reply_after_link, [this] { link_lost(LinkEnd::remote); });
     });
     return;

@@ -73,6 +73,20 @@ TEST_P(Harness, a_call_to_the_name_of_a_missing_bluetoothd_is_noticed) {
   EXPECT_EQ(world->bus.bluez_activations(), 1u);
 }
 
+TEST(HarnessActivation, a_call_to_a_bluetoothd_that_starts_waits_for_it) {
+  World world{{.bluez = {}, .bus = {.bluez_starts = true}}};
+  world.bluez.add_adapter();
+  world.bluez.start();
+  world.bluez.kill();
+  const auto reply = world.client().call(bluez_root, "GetManagedObjects");
+  const auto asked_for = [&] { return world.bus.bluez_activations() == 1; };
+  for (int looks = 0; looks < 1000 && !world.until(asked_for, std::chrono::milliseconds{10}); ++looks)
+    ;
+  EXPECT_FALSE(reply->done);
+  world.bluez.come_back();
+  EXPECT_EQ(world.outcome(reply), "ok");
+}
+
 INSTANTIATE_TEST_SUITE_P(brokers, Harness, ::testing::Values(Broker::dbus_daemon, Broker::dbus_broker),
                          [](const auto& broker) {
                            return broker.param == Broker::dbus_daemon ? "dbus_daemon" : "dbus_broker";

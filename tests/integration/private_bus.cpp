@@ -68,12 +68,13 @@ std::string policy_of_the_operator() {
          "\"><allow send_destination=\"org.bleconnd\"/></policy>\n";
 }
 
-// exit 1, because dbus-daemon takes a program that ends with 0 for one that went to the background.
-std::string write_configuration(const TemporaryDirectory& directory) {
+// dbus-daemon takes a program that ends with 0 for one that went to the background, and waits for the name.
+std::string write_configuration(const TemporaryDirectory& directory, bool bluez_starts) {
   const std::string services = directory.make_directory("services");
   (void)directory.write("services/org.bluez.service",
                         "[D-BUS Service]\nName=org.bluez\nUser=root\nExec=/bin/sh -c 'echo start >> " +
-                            directory.file("bluez-activations") + "; exit 1'\n");
+                            directory.file("bluez-activations") + "; exit " + (bluez_starts ? "0" : "1") +
+                            "'\n");
   const std::string text =
       "<busconfig>\n<type>system</type>\n<auth>EXTERNAL</auth>\n<listen>unix:path=" + directory.file("bus") +
       "</listen>\n<servicedir>" + services + "</servicedir>\n" + base_policy + "<include>" +
@@ -123,7 +124,7 @@ bool give_it_a_journal() {
 }  // namespace
 
 PrivateBus::PrivateBus(Loop& loop, Options options)
-    : loop_(loop), options_(options), configuration_(write_configuration(directory_)) {
+    : loop_(loop), options_(options), configuration_(write_configuration(directory_, options.bluez_starts)) {
   come_back();
 }
 

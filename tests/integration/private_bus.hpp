@@ -19,6 +19,8 @@ enum class Broker { dbus_daemon, dbus_broker };
 
 struct PrivateBusOptions {
   Broker broker = Broker::dbus_daemon;
+  bool bluez_starts =
+      false;  // a call to the name waits until it is owned, as where systemd starts bluetoothd
 };
 
 class PrivateBus {

@@ -120,6 +120,14 @@ TEST_F(ScriptedFailure, a_link_that_drops_at_once_is_an_error_between_two_signal
   EXPECT_EQ(reply->message, "br-connection-canceled");
 }
 
+TEST_F(ScriptedFailure, a_dial_whose_link_aborts_is_an_error_between_two_signals) {
+  discover_the_lamp();
+  lamp.next_connects({link_aborts()});
+  const auto reply = on_lamp("Connect");
+  EXPECT_THAT(events_until(ended), ElementsAre(up, "Connect → org.bluez.Error.Failed", ended));
+  EXPECT_EQ(reply->message, "le-connection-abort-by-local");
+}
+
 TEST_F(ScriptedFailure, a_link_that_drops_before_the_services_never_resolves) {
   discover_the_lamp();
   lamp.next_connects({drops_before_services(), drops_while_discovering()});

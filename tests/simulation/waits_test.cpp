@@ -29,7 +29,7 @@ std::vector<Duration> pauses(const std::string& text, int times) {
     if (member == "Connect") calls.push_back(stage.world.now());
   };
   for (int i = 0; i < times; ++i)
-    stage.bluetoothd.faults["Connect"].push_back({.name = kFailed, .text = text});
+    stage.bluetoothd.faults["Connect"].push_back({.name = text.empty() ? "" : kFailed, .text = text});
   stage.establish(kAlice, kLamp, with_attempts(20s, 100));
   stage.world.run_until([&] { return calls.size() > static_cast<std::size_t>(times); }, 100s);
   std::vector<Duration> between;
@@ -45,6 +45,8 @@ testing::Matcher<Duration> about(Duration wait) {
 TEST(BackOff, WaitsByCause) {
   EXPECT_THAT(pauses("le-connection-abort-by-local", 2), ElementsAre(about(250ms), about(250ms)));
   EXPECT_THAT(pauses("what is this", 2), ElementsAre(about(250ms), about(250ms)));
+  // success, and no link
+  EXPECT_THAT(pauses("", 5), ElementsAre(about(0ms), about(0ms), about(0ms), about(0ms), about(250ms)));
   EXPECT_THAT(pauses("ESP_GATT_CONN_TIMEOUT", 2), ElementsAre(about(500ms), about(500ms)));
   EXPECT_THAT(pauses("ESP_GATT_ERROR", 2), ElementsAre(about(1s), about(1s)));
   EXPECT_THAT(pauses("le-connection-concurrent-connection-limit", 2), ElementsAre(about(4s), about(4s)));

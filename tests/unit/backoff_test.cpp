@@ -14,11 +14,17 @@ using namespace std::chrono_literals;
 
 TEST(Backoff, WaitsByCause) {
   const std::map<Cause, std::chrono::milliseconds> not_the_usual{
-      {Cause::window_over, 0ms},          {Cause::dial_timeout_heard, 0ms},
-      {Cause::dial_timeout_unheard, 0ms}, {Cause::object_gone, 0ms},
-      {Cause::removed_unheard, 0ms},      {Cause::link_lost, 0ms},
-      {Cause::aborted_esp_medium, 500ms}, {Cause::aborted_esp_long, 1000ms},
-      {Cause::slot_refused, 4000ms},      {Cause::adapter_busy, 0ms},
+      {Cause::window_over, 0ms},
+      {Cause::dial_timeout_heard, 0ms},
+      {Cause::dial_timeout_unheard, 0ms},
+      {Cause::object_gone, 0ms},
+      {Cause::removed_unheard, 0ms},
+      {Cause::link_lost, 0ms},
+      {Cause::aborted_esp_medium, 500ms},
+      {Cause::aborted_esp_long, 1000ms},
+      {Cause::slot_refused, 4000ms},
+      {Cause::adapter_busy, 0ms},
+      {Cause::no_link, 0ms},
   };
   for (int i = 0; i < kCauses; ++i) {
     const auto cause = static_cast<Cause>(i);
@@ -34,8 +40,10 @@ TEST(Backoff, LostLinksFourTimesAtOnceThenDoublingToTwoSeconds) {
       {4, 0ms},    {5, 250ms},  {6, 500ms},   {7, 1000ms},
       {8, 2000ms}, {9, 2000ms}, {40, 2000ms}, {std::numeric_limits<std::uint32_t>::max(), 2000ms},
   };
-  for (const auto& [links_lost, wait] : rows)
+  for (const auto& [links_lost, wait] : rows) {
     EXPECT_EQ(backoff(Cause::link_lost, links_lost, 0), wait) << links_lost;
+    EXPECT_EQ(backoff(Cause::no_link, links_lost, 0), wait) << links_lost;
+  }
 }
 
 TEST(Backoff, InProgressFourTimesAQuarterThenASecond) {
