@@ -27,6 +27,12 @@ constexpr auto kHearAgain =
 // dial began: a device that is there has answered by then, even one that advertises every 1.28 s.
 constexpr auto kUnheard = 3s;
 
+// The kernel dials a device as soon as it hears it, and hears nothing while it does, for 4 s (Linux 6.1) or
+// 20 s (6.12). One that is heard again so much later is dialled no more, though nobody was told: 6.12 ignores
+// a Connection Complete with an error and waits for BlueZ's 40 s, while a new Connect dials at once
+// (measured). Reports come where another program discovers.
+constexpr auto kForgotten = 5s;
+
 // What is under way: the answers are values that the dial looks at beside all others.
 struct Answers {
   std::optional<Outcome<DeviceState>> before;  // the device just before the dial
@@ -98,6 +104,10 @@ class Dial {
       if (went_before_ && answers_.before && answers_.before->ok()) co_return co_await met_another();
       if (radio_.queue.held()) co_return co_await give_up(Cause::adapter_off);
       if (radio_.now() >= deadline) co_return co_await give_up(timed_out());
+      if (heard_on_and_on()) {
+        forgotten_ = true;
+        co_return co_await give_up(Cause::dial_timeout_heard);
+      }
       const bool in_the_way = !heard() && others_wait();
       if (in_the_way && radio_.now() >= begun_ + kUnheard) co_return co_await give_up(Cause::adapter_busy);
       const auto until = in_the_way ? std::min(deadline, begun_ + kUnheard) : deadline;
@@ -106,6 +116,8 @@ class Dial {
     }
   }
 
+  // It was given up before its time, to be asked for anew.
+  bool forgotten() const { return forgotten_; }
   bool at_once() const { return radio_.now() - begun_ < kAtOnce; }
 
   // Whether BlueZ removes the object within a moment.
@@ -125,6 +137,12 @@ class Dial {
   bool removed() const { return watch_.seen().removals != removals_; }
   bool link_came_up() const { return watch_.seen().links_up != links_up_; }
   bool heard() const { return route_.heard || (watch_.seen().heard && *watch_.seen().heard >= begun_); }
+  bool heard_on_and_on() {
+    const auto& last = watch_.seen().heard;
+    if (pair_ || watch_.seen().connected || !last || *last <= begun_) return false;
+    if (!first_heard_) first_heard_ = last;
+    return *last - *first_heard_ >= kForgotten;
+  }
   // And is still the same link.
   bool was_up() const {
     return answers_.before && answers_.before->ok() && answers_.before->value().connected &&
@@ -262,7 +280,9 @@ class Dial {
   std::uint32_t removals_;
   bool stays_ = false;        // Disconnect was in vain
   bool went_before_ = false;  // the object went before our calls were read
+  bool forgotten_ = false;
   TimePoint begun_;
+  std::optional<TimePoint> first_heard_;  // since then
 };
 
 // A controller that refuses a further link at once though it holds some has no slot left: the sign of it,
@@ -297,10 +317,17 @@ bool has_a_slot(const Outcome<Dialled>& dialled) {
 Task<Outcome<Dialled>> dial_once(Radio& radio, DeviceWatch& watch, Route route, DeviceAddress device,
                                  const Terms& terms, bool pair, std::vector<Discovery::Token> discovering,
                                  std::optional<DialQueue::Turn>& turn, std::stop_token stop) {
-  Dial attempt{radio, watch, route, pair};
   const Duration patience = pair ? Duration{kPairing} : Duration{terms.attempt_timeout};
-  auto dialled = co_await attempt.call(patience, std::move(discovering), stop);
-  const bool at_once = attempt.at_once();
+  const auto deadline = radio.now() + patience;
+  std::optional<Dial> attempt;
+  Outcome<Dialled> dialled{Cause::dial_timeout_unheard};
+  do {
+    attempt.emplace(radio, watch, route, pair);
+    const auto left = deadline - radio.now();
+    dialled = co_await attempt->call(left, std::move(discovering), stop);
+    discovering.clear();
+  } while (attempt->forgotten() && radio.now() < deadline);
+  const bool at_once = attempt->at_once();
   const bool aborted = dialled.failed_by(Cause::aborted);
   const bool removed = dialled.failed_by(Cause::removed_unheard);
   if (at_once && (aborted || removed)) {
@@ -310,7 +337,7 @@ Task<Outcome<Dialled>> dial_once(Radio& radio, DeviceWatch& watch, Route route, 
     if (full && removed) co_return Cause::removed_at_once;
     // BlueZ's race: now and then the refusal of a controller without a slot is answered before the object
     // goes.
-    const bool goes = full && co_await attempt.object_goes(stop);
+    const bool goes = full && co_await attempt->object_goes(stop);
     if (goes) co_return Cause::removed_at_once;
   }
   if (has_a_slot(dialled)) radio.queue.not_refused(route.adapter_address);

@@ -18,9 +18,13 @@ struct Stage {
   Peripheral& lamp;
   Client& scanner;
 
+  // As bleak's scanner does: with any filter BlueZ tells every report.
   void scan() const {
-    for (const auto* adapter : {static_cast<const Adapter*>(&hci0), static_cast<const Adapter*>(hci1)})
-      if (adapter != nullptr) (void)scanner.bluez_adapter(adapter->path(), "StartDiscovery");
+    for (const auto* adapter : {static_cast<const Adapter*>(&hci0), static_cast<const Adapter*>(hci1)}) {
+      if (adapter == nullptr) continue;
+      (void)scanner.bluez_adapter(adapter->path(), "SetDiscoveryFilter", {Dictionary{{"Transport", "le"}}});
+      (void)scanner.bluez_adapter(adapter->path(), "StartDiscovery");
+    }
   }
 };
 

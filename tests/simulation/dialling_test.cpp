@@ -67,6 +67,40 @@ TEST(Dial, IsGivenUpByDisconnectBeforeTheCallIsAnswered) {
   EXPECT_THAT(stage.effects("onnect"), ElementsAre("0.0 Connect hci0/01", "5.0 Disconnect hci0/01"));
 }
 
+// Another program discovers, so it is seen that the device is heard and not dialled.
+TEST(Dial, ThatBluetoothdForgotIsAskedForAnewWithinTheAttempt) {
+  Known stage;
+  stage.bluetoothd.foreign_discovery(kFirst, true);
+  stage.bluetoothd.faults["Connect"] = {{.answered = false, .dials = true}};
+  auto call = stage.establish(kAlice, kLamp);
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "ok hci0");
+  EXPECT_THAT(stage.effects(),
+              ElementsAre("0.0 Connect hci0/01", "5.2 Disconnect hci0/01", "5.2 Connect hci0/01"));
+}
+
+TEST(Dial, OfADeviceThatTakesNoLinkIsAskedForAnewUntilTheAttemptsTimeIsOver) {
+  Known stage;
+  stage.bluetoothd.foreign_discovery(kFirst, true);
+  for (int i = 0; i < 20; ++i)
+    stage.bluetoothd.faults["Connect"].push_back({.answered = false, .dials = true});
+  EXPECT_EQ(stage.connect(kAlice, kLamp, with_attempts(12s, 2)), "NotFound seen-no-answer");
+  EXPECT_THAT(stage.effects("attempt"), ElementsAre("12.0 attempt 1: seen-no-answer 1/2 again in 0.000",
+                                                    HasSubstr("attempt 2: seen-no-answer 2/2")));
+  EXPECT_EQ(stage.count("Connect"), 6U);
+}
+
+TEST(Dial, OfAFewReportsIsNotAskedForAnew) {
+  Known stage;
+  stage.bluetoothd.foreign_discovery(kFirst, true);
+  stage.bluetoothd.faults["Connect"] = {{.answered = false, .dials = true}};
+  auto call = stage.establish(kAlice, kLamp);
+  stage.run_for(4s);
+  stage.bluetoothd.hears_no_more(kFirst, kLamp);
+  stage.run_for(15s);
+  EXPECT_THAT(stage.effects(), ElementsAre("0.0 Connect hci0/01"));
+}
+
 TEST(Dial, AStalledBluetoothdIsGivenUpToo) {
   Known stage;
   auto call = stage.establish(kAlice, kLamp, with_timeout(10s));
