@@ -1,6 +1,6 @@
 # One connect by the Python library in a process of its own, as its users write it; the times as JSON.
 # Usage: library_round.py ADDRESS [again]. The clock runs from the call, with everything imported. With `again` a second connect
-# of the same process follows after a line of input, without a scan.
+# of the same process follows, without a scan, at the time that a line of input tells (time.monotonic).
 import asyncio
 import contextlib
 import json
@@ -29,8 +29,11 @@ async def main(address, again):
     device = await BleakScanner.find_device_by_address(address, timeout=20)
     await connect(address, device, began, time.monotonic() - began)
     if again:
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
-        await connect(address, device, time.monotonic(), 0)
+        at = float(await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline))
+        await asyncio.sleep(at - time.monotonic() - 0.005)
+        while time.monotonic() < at:
+            pass
+        await connect(address, device, at, 0)
 
 
 asyncio.run(main(sys.argv[1], sys.argv[2:] == ["again"]))
