@@ -32,6 +32,7 @@ std::shared_ptr<Discovery::Session> Discovery::session(const std::string& adapte
 void Discovery::hold() {
   held_ = true;
   std::vector<std::string> adapters;
+  adapters.reserve(sessions_.size());
   for (auto& [adapter, session] : sessions_) adapters.push_back(adapter);
   for (auto& adapter : adapters) holds_.emplace(adapter, pause(adapter));
 }
