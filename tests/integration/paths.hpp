@@ -13,7 +13,7 @@ extern const char* const readme;
 extern const char* const open_metrics;     // the program that reads metrics
 extern const char* const describe_schema;  // the program that holds answers against ...
 extern const char* const schema;           // ... the schema of Describe
-extern const char* const wall_clock;  // a library that lets a process see another time
+extern const char* const wall_clock;       // a library that lets a process see another time
 extern const char* const client_soak;
 extern const char* const examples;  // a folder
 
