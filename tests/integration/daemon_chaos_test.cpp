@@ -279,6 +279,40 @@ TEST_P(DaemonChaos, two_hundred_calls_of_one_client_at_once_are_answered_each) {
   looked_until([&] { return world.daemon->process().children().empty(); });
 }
 
+// As the storm's bluetoothd is stopped inside of the test, one that is a process, by the kernel.
+TEST_P(DaemonChaos, a_bluetoothd_that_is_stopped_by_the_kernel_leaves_nothing_behind_either) {
+  ChildCommand command;
+  command.arguments = {paths::scripted_bluez, "--device", kLamp, "--speed", "20"};
+  command.environment = {{"DBUS_SYSTEM_BUS_ADDRESS", world.bus.address()}};
+  ChildProcess bluetoothd{world.loop, command};
+  ASSERT_TRUE(world.until([&] { return bluetoothd.output().find("is ready") != std::string::npos; }));
+  ASSERT_TRUE(world.start_daemon(daemon_program())) << world.daemon->log();
+  ASSERT_TRUE(state_becomes("running"));
+  look_at_rest();
+  while (clients_.size() < kClients) clients_.push_back(&world.client());
+  Dice dice{1};
+  for (int times = 0; times < 8; ++times) {
+    // In the last ones for longer than their time-out of a second.
+    for (auto* each : clients_)
+      asked_.push_back({0, "EstablishConnection", 1s, each->establish(kLamp, {{"timeout", 1u}})});
+    world.until([] { return false; }, std::chrono::milliseconds{dice.below(30)});
+    bluetoothd.send_signal(SIGSTOP);
+    world.until([] { return false; }, std::chrono::milliseconds{times < 6 ? dice.below(100) : 1200});
+    bluetoothd.send_signal(SIGCONT);
+    expect_answers();
+    for (auto* each : clients_) asked_.push_back({0, "ReleaseConnection", 10s, each->release(kLamp)});
+    expect_answers();
+  }
+  EXPECT_GE(report_.answers["ok"], 100u);
+  const CallTarget device{"org.bluez", kBluezPath, "org.bluez.Device1"};
+  const CallTarget adapter{"org.bluez", "/org/bluez/hci0", "org.bluez.Adapter1"};
+  EXPECT_TRUE(world.until([&] {
+    const auto connected = client.get(device, "Connected");  // an error: the object has gone
+    return world.outcome(connected) != "ok" || connected->arguments[0] == false;
+  }));
+  EXPECT_TRUE(world.until([&] { return value_of(client.get(adapter, "Discovering")) == false; }));
+}
+
 INSTANTIATE_TEST_SUITE_P(buses, DaemonChaos, ::testing::Values(Broker::dbus_daemon, Broker::dbus_broker),
                          [](const auto& broker) { return name_of_bus(broker.param); });
 
