@@ -18,6 +18,7 @@ from stack import OUT
 from stage import adapter_address, new_peripheral
 
 VALUE_UUID = 0x2A6E
+AHEAD = 0.05  # seconds; a call's time is set so long before
 CONNECTION_INTERVAL = 40  # units: 50 ms, the longest that Linux asks for by default, which controllers choose
 # A climate sensor: 6 services, 20 characteristics, of which 8 have a client configuration.
 SENSOR = [
@@ -50,6 +51,13 @@ Sample = namedtuple("Sample", "usable value")  # seconds from the call to its an
 Bound = namedtuple("Bound", "text ratio lowest highest")
 
 
+async def sleep_until(at):
+    """To the microsecond, as library_round.py does."""
+    await asyncio.sleep(at - time.monotonic() - 0.005)
+    while time.monotonic() < at:
+        pass
+
+
 class Benchmark:
     def __init__(self, rig, rounds):
         self.rig, self.rounds = rig, rounds
@@ -74,10 +82,16 @@ class Benchmark:
             self.library = []
         await self.connect()  # once, uncounted: what is loaded and learned at the first use is there after
 
+    def next_call(self):
+        """When it comes. All that are compared get their time alike: the guest's timers end on ticks of 4 ms."""
+        at = time.monotonic() + AHEAD
+        self.device.began = at - self.phase * ADVERTISING_INTERVAL
+        return at
+
     async def connect(self):
         """One connect to its end, at rest before and after."""
-        self.device.began = time.monotonic() - self.phase * ADVERTISING_INTERVAL
-        began = time.monotonic()
+        began = self.next_call()
+        await sleep_until(began)
         answer = await self.rig.establish(self.address)
         usable = time.monotonic() - began
         check(not answer.error, f"not connected: {answer.text()}")
@@ -161,10 +175,7 @@ class Benchmark:
         check(not reply.error, f"RemoveDevice: {reply}")
         process = await self.library_process("again")
         first = await self.library_result(process)
-        # Its call comes in the same phase as ours: at this time, not when it has read the line.
-        at = time.monotonic() + 0.05
-        self.device.began = at - self.phase * ADVERTISING_INTERVAL
-        process.stdin.write(b"%.6f\n" % at)
+        process.stdin.write(b"%.6f\n" % self.next_call())
         await process.stdin.drain()
         again = await self.library_result(process)
         check(await process.wait() == 0, f"the library's exit status {process.returncode}")
