@@ -24,7 +24,7 @@ std::optional<double> of(const OfAll& all, Who who, const std::function<double(c
 void add(Run& run, const OfAll& all, const std::string& id, const std::string& what,
          const std::function<double(const Samples&)>& figure) {
   run.figures.add({id, what, "ms", run.rounds, of(all, Who::floor, figure), of(all, Who::ours, figure),
-                   of(all, Who::library, figure)});
+                   of(all, Who::library, figure), of(all, Who::relay, figure)});
 }
 
 void cycle(Side& side, const std::string& address, Samples* samples) {
@@ -37,7 +37,7 @@ void cycle(Side& side, const std::string& address, Samples* samples) {
 
 OfAll cycles(Run& run, bool new_ones) {
   std::list<Side> sides;
-  std::vector<Who> present{Who::floor, Who::ours};
+  std::vector<Who> present{Who::floor, Who::relay, Who::ours};
   if (!run.programs.library.empty()) present.push_back(Who::library);
   const auto devices = new_ones ? kWarmUp + run.rounds : 1;
   for (const auto who : present) {
@@ -47,7 +47,7 @@ OfAll cycles(Run& run, bool new_ones) {
       adapter.discovered(side.bluez.add_peripheral(address_of(number))).heard(-60);
     side.start();
   }
-  OfAll all(3);
+  OfAll all(4);
   for (std::size_t round = 0; round < kWarmUp + run.rounds; ++round) {
     std::vector<Side*> order;
     for (auto& side : sides) order.push_back(&side);

@@ -20,8 +20,8 @@ namespace bleconnd::benchmark {
 
 using namespace bleconnd::integration;
 
-enum class Who { floor, ours, library };
-inline const char* const kNames[] = {"floor", "ours", "library"};
+enum class Who { floor, relay, ours, library };
+inline const char* const kNames[] = {"floor", "relay", "ours", "library"};
 
 struct Programs {
   std::string daemon;
@@ -127,6 +127,9 @@ class Side {
     if (!bluez.running()) bluez.start();
     if (who == Who::ours && !world.start_daemon(programs_.daemon, main_conf))
       throw std::runtime_error("no READY=1: " + world.daemon->log());
+    if (who == Who::relay)
+      relay = std::make_unique<Worker>(world.loop, world.bus.address(),
+                                       std::vector<std::string>{programs_.cycle, "relay"});
     worker = std::make_unique<Worker>(world.loop, world.bus.address(), command_of(programs_, who));
   }
   void pass(std::chrono::milliseconds time) {
@@ -163,7 +166,11 @@ class Side {
     if (!world.until(runs)) throw std::runtime_error("the daemon does not run: " + world.daemon->log());
   }
   // Of all processes that stand between a program and BlueZ.
-  [[nodiscard]] double cpu() { return cpu_ms(worker->pid()) + (who == Who::ours ? cpu_ms(daemon_pid()) : 0); }
+  [[nodiscard]] double cpu() {
+    return cpu_ms(worker->pid()) + (who == Who::ours ? cpu_ms(daemon_pid())
+                                    : relay          ? cpu_ms(relay->pid())
+                                                     : 0);
+  }
   [[nodiscard]] pid_t daemon_pid() { return world.daemon->process().pid(); }
   // Who holds the links: the daemon, or the library's process.
   [[nodiscard]] pid_t holder() { return who == Who::ours ? daemon_pid() : worker->pid(); }
@@ -174,6 +181,7 @@ class Side {
   const Who who;
   World world;
   ScriptedBluez& bluez;
+  std::unique_ptr<Worker> relay;  // takes the daemon's place
   std::unique_ptr<Worker> worker;
 
  private:
@@ -188,6 +196,7 @@ struct Figure {
   std::optional<double> floor{};
   std::optional<double> ours{};
   std::optional<double> library{};
+  std::optional<double> relay{};
 };
 
 class Figures {
@@ -204,6 +213,7 @@ class Figures {
                               {"unit", figure.unit},
                               {"n", figure.n},
                               {"floor", value(figure.floor)},
+                              {"relay", value(figure.relay)},
                               {"ours", value(figure.ours)},
                               {"library", value(figure.library)}};
     file_ << line.dump() << std::endl;
