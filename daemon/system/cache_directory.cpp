@@ -2,6 +2,7 @@
 // How it gets there is in cache_directory_passes.cpp.
 #include "system/cache_directory.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "system/cache_file.hpp"
@@ -38,7 +39,7 @@ std::optional<CacheEntry> CacheDirectory::load(DeviceAddress device) {
   if (const auto at = held_.find(device); at != held_.end()) {
     at->second.used = ++words_;
     if (!at->second.text) return {};
-    return parse_cache_file(*at->second.text, device).entry;
+    return parsed(device, *at->second.text);
   }
   if (!folder_counts()) return {};
   auto read = read_cached_text(folder_, cache_file_name(device), void_before_, kUseAccuracy.count());
@@ -48,8 +49,25 @@ std::optional<CacheEntry> CacheDirectory::load(DeviceAddress device) {
   if (read.kind != CachedText::Kind::unreadable) reading_fails_ = false;
   if (read.kind == CachedText::Kind::unusable) set_aside(device, read.text);
   if (read.kind != CachedText::Kind::text) return {};
-  auto file = parse_cache_file(read.text, device);
+  return parsed(device, std::move(read.text));
+}
+
+// A connect reads the file before and after it. To read and compare is a fortieth of what parsing takes.
+std::optional<CacheEntry> CacheDirectory::parsed(DeviceAddress device, std::string text) {
+  const auto known = std::find_if(parsed_.begin(), parsed_.end(), [&](const Parsed& each) {
+    return each.device == device && each.text == text;
+  });
+  if (known != parsed_.end()) {
+    std::rotate(parsed_.begin(), known, known + 1);
+    return parsed_.front().entry;
+  }
+  auto file = parse_cache_file(text, device);
   if (!file.entry) set_aside(device, file.complaint);
+  if (file.entry && text.size() <= kParsedBytes) {
+    std::erase_if(parsed_, [&](const Parsed& each) { return each.device == device; });
+    if (parsed_.size() >= kMostParsed) parsed_.pop_back();
+    parsed_.insert(parsed_.begin(), {device, std::move(text), *file.entry});
+  }
   return std::move(file.entry);
 }
 
@@ -81,7 +99,8 @@ Task<bool> CacheDirectory::remove(DeviceAddress device) {
   if (!there && !held_.contains(device) && !is_cached(folder_, cache_file_name(device), 0)) co_return false;
   hold(device, nullptr, false);
   // A pass that runs now may still write what was; the one behind it removes that.
-  const auto pass = passes_started_ + 1;
+  const auto pass = passes_wanted_ = passes_started_ + 1;
+  work_.notify();
   while (!folder_.empty() && passes_ended_ < pass) co_await ended_.until(kNever, unstoppable());
   const auto at = held_.find(device);
   if (at != held_.end() && at->second.state == Held::State::failed && !at->second.text)
@@ -119,7 +138,10 @@ bool CacheDirectory::settled() const {
 }
 
 Task<Unit> CacheDirectory::settle(TimePoint deadline) {
+  settling_ = true;
+  work_.notify();
   while (!settled() && loop_.now() < deadline) co_await ended_.until(deadline, unstoppable());
+  settling_ = false;
   co_return Unit{};
 }
 

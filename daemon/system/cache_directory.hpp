@@ -77,15 +77,27 @@ class CacheDirectory final : public CacheStore {
     std::shared_ptr<std::uint32_t> removed;
   };
 
+  // What was parsed last, and from what: the file itself is looked at for each use.
+  struct Parsed {
+    DeviceAddress device;
+    std::string text;
+    CacheEntry entry;
+  };
+  static constexpr std::size_t kMostParsed = 8;
+  static constexpr std::size_t kParsedBytes =
+      8 * 1024;  // an entry of 40 services; parsed it takes four times that
+
   bool folder_counts() const { return !folder_.empty() && passes_ended_ >= cleared_with_; }
   void hold(DeviceAddress device, std::shared_ptr<const std::string> text, bool set_aside);
   void keep_bounds();
   HeldAt least_used();
   void drop(HeldAt at);
   void set_aside(DeviceAddress device, const std::string& why);
+  std::optional<CacheEntry> parsed(DeviceAddress device, std::string text);
 
   Task<Unit> write_behind();
   bool has_work() const;
+  bool is_waited_for() const;
   Pass next_pass();
   Child::Work work_of(const Pass& pass) const;
   void needs_room(CacheJob& job);
@@ -100,10 +112,13 @@ class CacheDirectory final : public CacheStore {
   std::shared_ptr<FolderCalls> calls_;
 
   std::map<DeviceAddress, Held> held_;
-  std::optional<Clear> clear_;      // wanted
-  std::uint64_t words_ = 0;         // numbers for Held
-  std::int64_t void_before_ = 0;    // files older than that should have been removed
-  std::uint64_t cleared_with_ = 0;  // until this pass has ended the folder counts as empty
+  std::vector<Parsed> parsed_;       // the most recently used first
+  std::optional<Clear> clear_;       // wanted
+  std::uint64_t words_ = 0;          // numbers for Held
+  std::int64_t void_before_ = 0;     // files older than that should have been removed
+  std::uint64_t cleared_with_ = 0;   // until this pass has ended the folder counts as empty
+  std::uint64_t passes_wanted_ = 0;  // up to this one: at once
+  bool settling_ = false;
   std::uint64_t passes_started_ = 0;
   std::uint64_t passes_ended_ = 0;
   std::optional<CacheRoom> room_;  // at least; unknown before the first survey

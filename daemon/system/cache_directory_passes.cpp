@@ -12,12 +12,16 @@ namespace {
 // fsync on a bad card takes some seconds a file; a folder of 16,384 files is listed in less.
 constexpr std::chrono::seconds kPassTime{60};
 constexpr std::chrono::seconds kPassTimePerFile{5};
+// A child costs more than a file does, and where many devices connect at once a pass has all of them.
+constexpr std::chrono::milliseconds kGather{200};
 
 }  // namespace
 
 Task<Unit> CacheDirectory::write_behind() {
   for (;;) {
     while (!has_work()) co_await work_.until(kNever, unstoppable());
+    const auto gathered = loop_.now() + kGather;
+    while (!is_waited_for() && loop_.now() < gathered) co_await work_.until(gathered, unstoppable());
     const auto pass = next_pass();
     const auto files = static_cast<int>(pass.job->wishes.size());
     const Duration limit = kPassTime + files * kPassTimePerFile;
@@ -31,6 +35,11 @@ Task<Unit> CacheDirectory::write_behind() {
 bool CacheDirectory::has_work() const {
   const auto waits = [](const auto& each) { return each.second.state == Held::State::waiting; };
   return clear_ || std::any_of(held_.begin(), held_.end(), waits);
+}
+
+// Somebody waits for the next pass: the end of the daemon, or who wants files removed.
+bool CacheDirectory::is_waited_for() const {
+  return settling_ || clear_ || passes_wanted_ > passes_started_;
 }
 
 // Also what failed before: where one file can be written again, the others can.

@@ -27,8 +27,10 @@ Descriptor open_folder(const std::string& folder) {
   return Descriptor{open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
 }
 
-CachedText not_opened(int error) {
+// Where there is no file there may be no folder.
+CachedText not_opened(const std::string& folder, int error) {
   using Kind = CachedText::Kind;
+  if (!open_folder(folder)) return {Kind::unreadable, std::strerror(errno)};
   if (error == ENOENT) return {};
   if (error == ELOOP) return {Kind::unusable, "a symbolic link"};
   const bool ours = error == EMFILE || error == ENFILE || error == ENOMEM;
@@ -55,11 +57,9 @@ CachedText contents(int file, std::size_t expected) {
 CachedText read_cached_text(const std::string& folder, const std::string& name, std::int64_t void_before,
                             std::int64_t accuracy) {
   using Kind = CachedText::Kind;
-  const auto opened = open_folder(folder);
-  if (!opened) return {Kind::unreadable, std::strerror(errno)};
-  const Descriptor file{
-      openat(opened.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
-  if (!file) return not_opened(errno);
+  const auto path = folder + "/" + name;
+  const Descriptor file{open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
+  if (!file) return not_opened(folder, errno);
   struct stat status {};
   if (fstat(file.get(), &status) < 0) return {Kind::unusable, std::strerror(errno)};
   if (used_at(status) < void_before) return {};
@@ -71,10 +71,9 @@ CachedText read_cached_text(const std::string& folder, const std::string& name, 
 }
 
 bool is_cached(const std::string& folder, const std::string& name, std::int64_t void_before) {
-  const auto opened = open_folder(folder);
+  const auto path = folder + "/" + name;
   struct stat file {};
-  return opened && fstatat(opened.get(), name.c_str(), &file, AT_SYMLINK_NOFOLLOW) == 0 &&
-         S_ISREG(file.st_mode) && used_at(file) >= void_before;
+  return lstat(path.c_str(), &file) == 0 && S_ISREG(file.st_mode) && used_at(file) >= void_before;
 }
 
 std::int64_t wall_clock_ns() {

@@ -50,7 +50,9 @@ class CacheFixture : public DaemonFixture {
   void learn_the_lamp(const Dictionary& options = {}) {
     ASSERT_TRUE(is_verified(connect(options)));
     release_the_lamp();
-    ASSERT_TRUE(world.until([&] { return std::filesystem::exists(entry_file()); }));
+    // By a child, after whose end the file counts.
+    ASSERT_TRUE(world.until(
+        [&] { return std::filesystem::exists(entry_file()) && world.daemon->process().children().empty(); }));
     client.forget_signals();
     bluez.forget_calls();
   }

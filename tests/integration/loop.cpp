@@ -1,10 +1,16 @@
 // sd-event with a predicate: one iteration at a time, the condition looked at after each.
-// The remaining time bounds every wait, so a deadline needs no timer of its own.
+// The remaining time bounds every wait, so a deadline needs no timer of its own. Files, other processes and
+// the bus driver tell of nothing: kLook bounds it, too.
 #include "loop.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace bleconnd::integration {
+
+namespace {
+constexpr std::chrono::microseconds kLook = std::chrono::milliseconds{20};
+}
 
 Loop::Loop() {
   checked(sd_event_new(&event_), "sd_event_new");
@@ -30,7 +36,7 @@ bool Loop::run_until(const std::function<bool()>& condition, std::chrono::millis
     const auto left =
         std::chrono::duration_cast<std::chrono::microseconds>(end - std::chrono::steady_clock::now());
     if (left.count() <= 0) return false;
-    checked(sd_event_run(event_, static_cast<uint64_t>(left.count())), "sd_event_run");
+    checked(sd_event_run(event_, static_cast<uint64_t>(std::min(left, kLook).count())), "sd_event_run");
   }
   return true;
 }
