@@ -8,6 +8,7 @@
 #include "service/log_control.hpp"
 #include "service/root_object.hpp"
 #include "system/bluez_bus.hpp"
+#include "system/bus_attachment.hpp"
 #include "system/cache_directory.hpp"
 #include "system/client_watch.hpp"
 #include "system/configuration.hpp"
@@ -29,13 +30,17 @@ namespace {
 constexpr auto kShutDown =
     std::chrono::seconds{12};  // Disconnect takes 2 to 2.8 s a link, all at once; TimeoutStopSec= is 15 s
 
+constexpr auto kStatus = std::chrono::milliseconds{250};  // quicker than somebody reads it
+
 constexpr auto kGoToSleep = std::chrono::seconds{4};  // logind waits for 5 s (InhibitDelayMaxSec=)
 
-Task<Unit> tell_status(RootObject& root) {
+Task<Unit> tell_status(RootObject& root, EventLoop& loop) {
   std::string told;
   for (;;) {
     if (auto now = root.status(); now != told) notify_status(told = std::move(now));
     co_await root.status_changed().until(kNever, unstoppable());
+    const auto next = loop.now() + kStatus;
+    co_await sleep_until(loop, next, unstoppable());
   }
 }
 
@@ -51,7 +56,7 @@ Task<Unit> shut_down(RootObject& root, CacheDirectory& cache, EventLoop& loop) {
 int run(Journal& journal) {
   EventLoop loop;
   auto connection = sdbus::createSystemBusConnection();
-  bus::Attachment attachment{*connection, loop.event()};
+  BusAttachment attachment{*connection, loop.event()};
   DialRecordFile dials{runtime_directory(), bus::id(*connection), journal};
   CacheDirectory cache{cache_directory(), loop, journal};
   LeaseRecordFile leases{runtime_directory(), state_directory(), bus::id(*connection), journal};
@@ -117,7 +122,7 @@ int run(Journal& journal) {
     return EXIT_FAILURE;
   }
   journal.tell(LogLevel::info, {.kind = LogKind::started}, "bleconnd {} is ready", BLECONND_VERSION);
-  tasks.spawn(tell_status(root));
+  tasks.spawn(tell_status(root, loop));
   bluez.begin();
   sleep.begin();
   tasks.spawn(root.report_stale());

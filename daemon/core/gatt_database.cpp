@@ -58,8 +58,15 @@ bool in_order(const Siblings& siblings) {
   return true;
 }
 
-bool is_full_uuid(const std::string& text) {
-  return full_uuid(text) == text;
+bool is_lower_hex(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'f');
+}
+
+bool is_full_uuid(std::string_view text) {
+  if (text.size() != kUuidShape.size()) return false;
+  for (std::size_t i = 0; i < text.size(); ++i)
+    if (kUuidShape[i] == '-' ? text[i] != '-' : !is_lower_hex(text[i])) return false;
+  return true;
 }
 
 bool well_formed(const GattCharacteristic& characteristic) {
@@ -209,15 +216,12 @@ std::vector<GattName> names_of(const GattDatabase& database) {
 }
 
 std::optional<std::string> full_uuid(std::string_view text) {
-  const bool whole = text.size() == kUuidShape.size();
-  if (text.size() != 4 && text.size() != 8 && !whole) return {};
   std::string uuid{text.size() == 4 ? "0000" : ""};
-  for (const char c : text) uuid += c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
-  if (!whole) uuid += kBaseUuid;
-  for (std::size_t i = 0; i < uuid.size(); ++i) {
-    const bool is_hex = is_digit(uuid[i]) || (uuid[i] >= 'a' && uuid[i] <= 'f');
-    if (kUuidShape[i] == '-' ? uuid[i] != '-' : !is_hex) return {};
-  }
+  uuid += text;
+  if (text.size() == 4 || text.size() == 8) uuid += kBaseUuid;
+  for (char& c : uuid)
+    if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
+  if (!is_full_uuid(uuid)) return {};
   return uuid;
 }
 

@@ -72,7 +72,7 @@ struct ObjectPathText {
 // The types that BlueZ's GATT properties have: b q s o as ao ay.
 using GattValue = std::variant<bool, std::uint16_t, std::string, ObjectPathText, std::vector<std::string>,
                                std::vector<ObjectPathText>, std::vector<std::uint8_t>>;
-using GattProperties = std::map<std::string, GattValue>;
+using GattProperties = std::map<std::string, GattValue, std::less<>>;
 struct GattObject {
   std::string interface;  // org.bluez.GattService1, GattCharacteristic1, GattDescriptor1
   GattProperties properties;

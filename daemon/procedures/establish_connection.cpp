@@ -277,7 +277,7 @@ class Run {
         vanished_ = true;
         co_return Cause::link_lost;
       }
-      if (terms_.use_cache) ahead.spawn(read_objects_ahead(radio_, *watch_, route, device_, stop));
+      ahead.spawn(read_objects_ahead(radio_, *watch_, route, stop));
       auto dialled =
           co_await dial(radio_, *watch_, route, device_, terms_, std::move(discovering), turn, stop);
       turn.reset();

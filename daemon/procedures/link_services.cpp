@@ -18,12 +18,9 @@ constexpr auto kOlder = 1h;  // how much older than true an entry may call itsel
 
 // The device's own word for "these services": it changes with any of them (Core specification, Vol 3, Part G,
 // 7.3).
-Task<std::vector<std::uint8_t>> read_hash(Radio& radio, Route route, GattDatabase services,
-                                          std::stop_token stop) {
-  const auto at = find_characteristic(services, kGenericAttributeUuid, kDatabaseHashUuid);
-  if (!at) co_return std::vector<std::uint8_t>{};
+Task<std::vector<std::uint8_t>> read_hash(Radio& radio, std::string characteristic, std::stop_token stop) {
   const auto deadline = radio.now() + kRead;
-  auto read = co_await radio.bluez.read_value(path_of(*at, route.path), deadline, stop);
+  auto read = co_await radio.bluez.read_value(std::move(characteristic), deadline, stop);
   if (!read.ok() || read.value().size() != kDatabaseHashSize) co_return std::vector<std::uint8_t>{};
   co_return std::move(read.value());
 }
@@ -50,12 +47,8 @@ Task<std::optional<GattDatabase>> cached_services(Radio& radio, DeviceWatch& wat
   co_return std::move(entry->services);
 }
 
-Task<Unit> read_objects_ahead(Radio& radio, DeviceWatch& watch, Route route, DeviceAddress device,
-                              std::stop_token stop) {
-  if (watch.seen().gatt_whole || !radio.cache.has(device)) co_return Unit{};
-  // What is due now runs before what is due at this time.
-  const auto now = radio.now();
-  co_await sleep_until(radio.executor, now, stop);
+Task<Unit> read_objects_ahead(Radio& radio, DeviceWatch& watch, Route route, std::stop_token stop) {
+  if (watch.seen().gatt_whole) co_return Unit{};
   const auto deadline = radio.now() + kRead;
   (void)co_await radio.bluez.read_services(route.path, deadline, stop);
   co_return Unit{};
@@ -73,7 +66,10 @@ Task<Outcome<ServicesRead>> read_services(Radio& radio, DeviceWatch& watch, Rout
   auto services = database_of(watch.seen().gatt, route.path);
   if (!services) co_return Failure{Cause::limits, "more objects than are kept, or none with a UUID"};
   ServicesRead read{std::move(*services), watch.seen().gatt_changes, {}};
-  read.hash = co_await read_hash(radio, route, read.services, stop);
+  const auto hash = find_characteristic(read.services, kGenericAttributeUuid, kDatabaseHashUuid);
+  if (!hash) co_return read;
+  auto characteristic = path_of(*hash, route.path);
+  read.hash = co_await read_hash(radio, std::move(characteristic), stop);
   co_return read;
 }
 

@@ -16,9 +16,9 @@ namespace bleconnd {
 Task<std::optional<GattDatabase>> cached_services(Radio& radio, DeviceWatch& watch, Route route,
                                                   DeviceAddress device, std::stop_token stop);
 
-// The same read, while the dial waits for the radio: sent behind Connect, for bluetoothd answers in order.
-Task<Unit> read_objects_ahead(Radio& radio, DeviceWatch& watch, Route route, DeviceAddress device,
-                              std::stop_token stop);
+// Those that are there already, while the dial waits for the radio: asked right before Connect, so that it is
+// known that signals tell of all others. What is long to answer is asked behind it.
+Task<Unit> read_objects_ahead(Radio& radio, DeviceWatch& watch, Route route, std::stop_token stop);
 
 struct ServicesRead {
   GattDatabase services;

@@ -20,11 +20,16 @@ std::string object_path(DeviceAddress address) {
   return std::string{kRootPath} + "/" + address.object_name();
 }
 
-DeviceObject::DeviceObject(sdbus::IConnection& connection, const DeviceSession& session)
-    : AdaptorInterfaces{connection, sdbus::ObjectPath{object_path(session.address())}}, session_{session} {
+DeviceObject::DeviceObject(sdbus::IConnection& connection, sd_bus* bus, const DeviceSession& session)
+    : AdaptorInterfaces{connection, sdbus::ObjectPath{object_path(session.address())}},
+      bus_{bus},
+      session_{session} {
+  stage_changed();
   told_ = read();
+  told_.state = text(Stage::disconnected);
   registerAdaptor();
-  tell([this] { getObject().emitInterfacesAddedSignal(); });
+  const auto address = session_.address();
+  emit_device_added(bus_, object_path(address), address.text(), session_.queue_position(), told_);
 }
 
 DeviceObject::~DeviceObject() {
@@ -32,8 +37,8 @@ DeviceObject::~DeviceObject() {
   unregisterAdaptor();
 }
 
-DeviceObject::Values DeviceObject::read() const {
-  Values now;
+DeviceValues DeviceObject::read() const {
+  DeviceValues now;
   now.state = text(session_.stage());
   now.adapter = session_.adapter();
   now.bluez_device = session_.bluez_device();
@@ -61,24 +66,15 @@ void DeviceObject::stage_changed() {
 }
 
 void DeviceObject::announce_changes() {
-  const auto now = read();
-  std::vector<bus::PropertyName> changed;
-  if (now.state != told_.state) changed.emplace_back("State");
-  if (now.adapter != told_.adapter) changed.emplace_back("Adapter");
-  if (now.bluez_device != told_.bluez_device) changed.emplace_back("BluezDevice");
-  if (now.attempt != told_.attempt) changed.emplace_back("Attempt");
-  if (now.error_name != told_.error_name || now.error_message != told_.error_message)
-    changed.emplace_back("LastError");
-  if (now.leases != told_.leases) changed.emplace_back("Leases");
-  if (now.connected_since != told_.connected_since) changed.emplace_back("ConnectedSince");
-  if (now.services_cached != told_.services_cached) changed.emplace_back("ServicesCached");
-  if (now.services_verified != told_.services_verified) changed.emplace_back("ServicesVerified");
-  told_ = now;
-  if (changed.empty()) return;
-  tell([&] {
-    getObject().emitPropertiesChangedSignal(
-        bus::interface_name(org::bleconnd::Device1_adaptor::INTERFACE_NAME), changed);
-  });
+  auto now = read();
+  emit_device_changed(bus_, object_path(session_.address()), told_, now);
+  told_ = std::move(now);
+}
+
+std::vector<DeviceObject::LeaseRow> DeviceObject::Leases() {
+  std::vector<LeaseRow> rows;
+  for (auto& lease : read().leases) rows.emplace_back(lease.holder, lease.uid, lease.label);
+  return rows;
 }
 
 void DeviceObject::attempt_failed(const FailedAttempt& failed, const Refusal& as) {

@@ -1,5 +1,5 @@
-// One /org/bleconnd/dev_… object: Device1 over the values of a session. It announces what has changed since
-// it last told.
+// One /org/bleconnd/dev_… object: Device1 over the values of a session. It announces itself as
+// disconnected, then what has changed since it last told.
 #pragma once
 #include <sdbus-c++/sdbus-c++.h>
 
@@ -9,6 +9,7 @@
 
 #include "bleconnd_adaptor.hpp"
 #include "procedures/device_session.hpp"
+#include "service/device_signals.hpp"
 
 namespace bleconnd {
 
@@ -17,7 +18,7 @@ std::string object_path(DeviceAddress address);
 
 class DeviceObject final : public sdbus::AdaptorInterfaces<org::bleconnd::Device1_adaptor> {
  public:
-  DeviceObject(sdbus::IConnection& connection, const DeviceSession& session);
+  DeviceObject(sdbus::IConnection& connection, sd_bus* bus, const DeviceSession& session);
   ~DeviceObject();
 
   void stage_changed();
@@ -28,15 +29,7 @@ class DeviceObject final : public sdbus::AdaptorInterfaces<org::bleconnd::Device
 
  private:
   using LeaseRow = sdbus::Struct<std::string, std::uint32_t, std::string>;
-  struct Values {
-    std::string state, adapter, bluez_device, error_name, error_message;
-    std::uint32_t attempt = 0;
-    std::vector<LeaseRow> leases;
-    std::uint64_t connected_since = 0;
-    bool services_cached = false;
-    bool services_verified = false;
-  };
-  Values read() const;
+  DeviceValues read() const;
 
   std::string Address() override { return session_.address().text(); }
   // As they are now: what is told by signals can be a turn of the loop behind.
@@ -49,14 +42,15 @@ class DeviceObject final : public sdbus::AdaptorInterfaces<org::bleconnd::Device
     const auto now = read();
     return {now.error_name, now.error_message};
   }
-  std::vector<LeaseRow> Leases() override { return read().leases; }
+  std::vector<LeaseRow> Leases() override;
   bool ServicesCached() override { return session_.services_cached(); }
   bool ServicesVerified() override { return session_.services_verified(); }
   std::uint64_t ConnectedSince() override { return connected_since_; }
 
+  sd_bus* bus_;  // the connection's
   const DeviceSession& session_;
   std::uint64_t connected_since_ = 0;
-  Values told_;
+  DeviceValues told_;
 };
 
 }  // namespace bleconnd

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/refusal.hpp"
+#include "system/sd_handles.hpp"
 #include "system/sdbus_compat.hpp"
 
 namespace bleconnd {
@@ -38,6 +39,16 @@ class Reply {
       result.returnResults(results...);
     } catch (const sdbus::Error&) {  // the connection is closing: nobody is there to be told
     }
+  }
+  // `write` appends the results to the message.
+  template <class Write>
+  void answer_written(sd_bus_message* call, Write write) {
+    (void)take();
+    sd_bus_message* made{};
+    if (sd_bus_message_new_method_return(call, &made) < 0) return;
+    const BusMessage answer{made};
+    write(made);
+    sd_bus_send(sd_bus_message_get_bus(call), made, nullptr);  // a bus that is closing: nobody is there
   }
   void refuse_with(const Refusal& refusal) {
     auto result = take();

@@ -5,6 +5,7 @@
 
 #include "core/printable.hpp"
 #include "service/description_json.hpp"
+#include "service/properties.hpp"
 #include "system/sdbus_compat.hpp"
 
 namespace bleconnd {
@@ -20,8 +21,27 @@ std::string short_name(Category category) {
   return std::string{name.substr(name.rfind('.') + 1)};
 }
 
+// "oa{sv}"
+void write_established(sd_bus_message* to, const std::string& path, const Established& established) {
+  const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(established.elapsed);
+  sd_bus_message_append_basic(to, 'o', path.c_str());
+  sd_bus_message_open_container(to, 'a', "{sv}");
+  text_property(to, "state", std::string{text(established.stage)});
+  text_property(to, "adapter", established.adapter);
+  text_property(to, "bluez-device", established.bluez_device, 'o');
+  number_property(to, "attempts", established.attempts);
+  number_property(to, "elapsed-usec", static_cast<std::uint64_t>(elapsed.count()));
+  flag_property(to, "services-from-cache", established.services_from_cache);
+  flag_property(to, "services-verified", established.services_verified);
+  flag_property(to, "shared", established.shared);
+  flag_property(to, "adopted", established.adopted);
+  sd_bus_message_close_container(to);
+}
+
 constexpr auto kQuotaSaid = std::chrono::minutes{1};  // a program that asks in a loop fills no journal
 constexpr std::size_t kQuotaUsers = 64;
+constexpr auto kTogether =
+    std::chrono::milliseconds{20};  // not seen by people; a connect changes a device 9 times
 constexpr auto kNoAdapter = std::chrono::seconds{2};  // a restart of bluetoothd is over by then
 
 LogFields fields(const DeviceSession& session, LogKind kind) {
@@ -29,6 +49,10 @@ LogFields fields(const DeviceSession& session, LogKind kind) {
           .address = session.address().text(),
           .adapter = session.adapter(),
           .attempt = session.attempt()};
+}
+
+bool is_on_the_way(Stage stage) {
+  return stage == Stage::queued || stage == Stage::connecting || stage == Stage::resolving;
 }
 
 LogKind kind_of_end(const std::string& reason) {
@@ -42,23 +66,27 @@ RootObject::RootObject(sdbus::IConnection& connection, Radio& radio, Statistics&
                        UidOf uid_of, std::string version)
     : AdaptorInterfaces{connection, sdbus::ObjectPath{kRootPath}},
       connection_{connection},
+      bus_{bus::native(connection)},
       radio_{radio},
       log_{log},
       uid_of_{std::move(uid_of)},
       version_{std::move(version)},
       statistics_{statistics},
       status_changed_{radio.executor},
-      devices_changed_{radio.executor},
+      said_{radio.executor},
+      changes_{radio.executor},
       connections_{radio, *this},
       serving_{radio.executor} {
   state_ = stack_state();
   registerAdaptor();
   serving_.spawn(follow_stack());
   serving_.spawn(follow_adapters());
+  serving_.spawn(say_in_turn());
   serving_.spawn(tell_changes());
 }
 
 RootObject::~RootObject() {
+  say_all();
   unregisterAdaptor();
 }
 
@@ -81,13 +109,15 @@ void RootObject::EstablishConnection(sdbus::Result<sdbus::ObjectPath, VariantMap
   statistics_.count("calls");
   const auto began = radio_.now();
   auto answer = connections_.establish(by, to, std::get<EstablishOptions>(parsed));
-  serving_.spawn(serve_establish(std::move(reply), by, to, began, std::move(answer)));
+  BusMessage call{bus::current_call(getObject())};
+  serving_.spawn(serve_establish(std::move(reply), std::move(call), by, to, began, std::move(answer)));
 }
 
-Task<Unit> RootObject::serve_establish(Reply<sdbus::ObjectPath, VariantMap> reply, Caller by,
+Task<Unit> RootObject::serve_establish(Reply<sdbus::ObjectPath, VariantMap> reply, BusMessage call, Caller by,
                                        DeviceAddress address, TimePoint began,
                                        Task<Answer<Established>> answer) {
   auto answered = co_await answer;
+  tell_device(address);
   if (auto* refusal = std::get_if<Refusal>(&answered)) {
     count_answer({}, short_name(refusal->category), began);
     log_refused(by, address, *refusal);
@@ -95,20 +125,10 @@ Task<Unit> RootObject::serve_establish(Reply<sdbus::ObjectPath, VariantMap> repl
     co_return Unit{};
   }
   const auto& established = std::get<Established>(answered);
-  const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(established.elapsed);
   count_answer(established.adapter, established.stage == Stage::connected ? "ok" : "queued", began);
   if (established.services_from_cache) statistics_.count("services-from-cache");
-  VariantMap results;
-  results.emplace("state", sdbus::Variant{std::string{text(established.stage)}});
-  results.emplace("adapter", sdbus::Variant{established.adapter});
-  results.emplace("bluez-device", sdbus::Variant{sdbus::ObjectPath{established.bluez_device}});
-  results.emplace("attempts", sdbus::Variant{established.attempts});
-  results.emplace("elapsed-usec", sdbus::Variant{static_cast<std::uint64_t>(elapsed.count())});
-  results.emplace("services-from-cache", sdbus::Variant{established.services_from_cache});
-  results.emplace("services-verified", sdbus::Variant{established.services_verified});
-  results.emplace("shared", sdbus::Variant{established.shared});
-  results.emplace("adopted", sdbus::Variant{established.adopted});
-  reply.answer(sdbus::ObjectPath{object_path(address)}, results);
+  const auto path = object_path(address);
+  reply.answer_written(call.get(), [&](sd_bus_message* to) { write_established(to, path, established); });
   co_return Unit{};
 }
 
@@ -154,13 +174,15 @@ void RootObject::ReleaseConnection(sdbus::Result<std::uint32_t>&& result, std::s
   if (auto* refusal = std::get_if<Refusal>(&device)) return reply.refuse_with(*refusal);
   auto only = parse_release_options(options);
   if (auto* refusal = std::get_if<Refusal>(&only)) return reply.refuse_with(*refusal);
-  auto answer = connections_.release(caller(), std::get<DeviceAddress>(device),
-                                     std::get<std::optional<Lifetime>>(only));
-  serving_.spawn(serve_release(std::move(reply), std::move(answer)));
+  const auto of = std::get<DeviceAddress>(device);
+  auto answer = connections_.release(caller(), of, std::get<std::optional<Lifetime>>(only));
+  serving_.spawn(serve_release(std::move(reply), of, std::move(answer)));
 }
 
-Task<Unit> RootObject::serve_release(Reply<std::uint32_t> reply, Task<Answer<std::uint32_t>> answer) {
+Task<Unit> RootObject::serve_release(Reply<std::uint32_t> reply, DeviceAddress of,
+                                     Task<Answer<std::uint32_t>> answer) {
   auto answered = co_await answer;
+  tell_device(of);
   if (auto* refusal = std::get_if<Refusal>(&answered)) {
     reply.refuse_with(*refusal);
   } else {
@@ -410,13 +432,60 @@ TimePoint RootObject::say_whether_adapter() {
   return kNever;
 }
 
-// However much changes in a turn of the loop, one signal a device and an adapter tells of it.
+// What the procedures tell waits for the next turn of the loop: by then a call to BlueZ has been sent, and
+// this is done while BlueZ works.
+void RootObject::say(std::function<void()> signal) {
+  if (unsaid_.empty()) said_.notify();
+  unsaid_.push_back({std::move(signal), {}});
+}
+
+// A stage on the way to a link that has ended within the turn is not told: nobody could have seen it.
+void RootObject::say_stage(const DeviceSession& session, const std::string& reason) {
+  const auto address = session.address();
+  if (!unsaid_.empty() && unsaid_.back().stage_of == address) unsaid_.pop_back();
+  say([this, address, stage = std::string{text(session.stage())}, reason] {
+    emitConnectionStateChanged(sdbus::ObjectPath{object_path(address)}, address.text(), stage, reason);
+  });
+  if (is_on_the_way(session.stage())) unsaid_.back().stage_of = address;
+}
+
+void RootObject::say_of(const DeviceSession& session, std::function<void(DeviceObject&)> signal) {
+  say([this, address = session.address(), signal = std::move(signal)] {
+    if (auto device = devices_.find(address); device != devices_.end()) signal(*device->second);
+  });
+}
+
+void RootObject::say_all() {
+  for (auto& each : std::exchange(unsaid_, {})) tell(each.signal);
+}
+
+Task<Unit> RootObject::say_in_turn() {
+  for (;;) {
+    while (unsaid_.empty()) co_await said_.until(kNever, unstoppable());
+    const auto now = radio_.now();
+    co_await sleep_until(radio_.executor, now, unstoppable());
+    say_all();
+  }
+}
+
+// However much changes within kTogether, one signal an object tells of it.
 Task<Unit> RootObject::tell_changes() {
   for (;;) {
-    for (auto& address : std::exchange(changed_devices_, {}))
-      if (auto device = devices_.find(address); device != devices_.end()) device->second->announce_changes();
-    co_await devices_changed_.until(kNever, unstoppable());
+    co_await changes_.until(kNever, unstoppable());
+    const auto until = radio_.now() + kTogether;
+    co_await sleep_until(radio_.executor, until, unstoppable());
+    while (!changed_devices_.empty()) tell_device(*changed_devices_.begin());
+    for (auto& [name, adapter] : adapters_) adapter->announce_changes();
+    const auto connections = Connections();
+    if (std::exchange(told_connections_, connections) != connections) announce("Connections");
   }
+}
+
+// Before the answer of a call that has changed it: who keeps the properties that signals tell has them then.
+void RootObject::tell_device(DeviceAddress address) {
+  say_all();
+  if (changed_devices_.erase(address) == 0) return;
+  if (auto device = devices_.find(address); device != devices_.end()) device->second->announce_changes();
 }
 
 Task<Unit> RootObject::follow_adapters() {
@@ -427,7 +496,7 @@ Task<Unit> RootObject::follow_adapters() {
   for (;;) {
     match_adapters();
     report_troubles();
-    for (auto& [name, adapter] : adapters_) adapter->announce_changes();
+    changes_.notify();
     status_changed_.notify();  // slots
     co_await wake.until(kNever, unstoppable());
   }
@@ -466,10 +535,7 @@ void RootObject::report_troubles() {
 
 void RootObject::announce_connections() {
   status_changed_.notify();
-  const auto now = static_cast<std::uint32_t>(connected_.size());
-  if (now == told_connections_) return;
-  told_connections_ = now;
-  announce("Connections");
+  changes_.notify();
 }
 
 void RootObject::announce(const char* property) {
@@ -502,11 +568,14 @@ std::string RootObject::status() const {
 // --- what the procedures tell ---
 
 void RootObject::appeared(DeviceSession& session) {
-  devices_.emplace(session.address(), std::make_unique<DeviceObject>(connection_, session));
+  // Which takes as long as the rest of what a call does before it dials.
+  say([this, &session] {
+    devices_.emplace(session.address(), std::make_unique<DeviceObject>(connection_, bus_, session));
+  });
 }
 
 void RootObject::changed(DeviceSession& session) {
-  if (changed_devices_.empty()) devices_changed_.notify();
+  changes_.notify();
   changed_devices_.insert(session.address());
   auto way = on_their_way_.find(session.address());
   if (way == on_their_way_.end() || !session.services_verified()) return;
@@ -521,10 +590,7 @@ void RootObject::stage_changed(DeviceSession& session, const std::string& reason
   else
     connected_.erase(session.address());
   changed(session);
-  tell([&] {
-    emitConnectionStateChanged(sdbus::ObjectPath{object_path(session.address())}, session.address().text(),
-                               std::string{text(session.stage())}, reason);
-  });
+  say_stage(session, reason);
   count_stage(session);
   if (session.connected())
     log_.write(LogLevel::info,
@@ -578,8 +644,7 @@ void RootObject::attempt_failed(DeviceSession& session, const FailedAttempt& fai
   statistics_.count("attempts-failed/" + adapter_label(session.adapter()) + "/" + short_name(as.category));
   statistics_.count("failures/" + as.token);
   changed(session);
-  if (auto device = devices_.find(session.address()); device != devices_.end())
-    device->second->attempt_failed(failed, as);
+  say_of(session, [failed, as](DeviceObject& device) { device.attempt_failed(failed, as); });
   auto about = fields(session, failed.last ? LogKind::gave_up : LogKind::attempt_failed);
   about.attempt = failed.attempt;
   about.error = short_name(as.category);
@@ -594,8 +659,7 @@ void RootObject::attempt_failed(DeviceSession& session, const FailedAttempt& fai
 void RootObject::link_ended(DeviceSession& session, const std::string& reason) {
   statistics_.count("links-ended/" + adapter_label(session.adapter()) + "/" + reason_label(reason));
   on_their_way_.erase(session.address());
-  if (auto device = devices_.find(session.address()); device != devices_.end())
-    device->second->link_ended(reason);
+  say_of(session, [reason](DeviceObject& device) { device.link_ended(reason); });
   const bool silent = reason == "services-incomplete";
   auto about = fields(session, kind_of_end(reason));
   about.detail = reason;
@@ -635,8 +699,7 @@ void RootObject::lease_passes(DeviceSession& session, LeaseChange change, const 
 
 void RootObject::services_changed(DeviceSession& session, const std::vector<std::string>& difference) {
   statistics_.count("services-changed");
-  if (auto device = devices_.find(session.address()); device != devices_.end())
-    device->second->services_changed();
+  say_of(session, [](DeviceObject& device) { device.services_changed(); });
   log_.write(LogLevel::notice,
              fmt::format("{}: services changed: {}", session.address().text(), fmt::join(difference, ", ")),
              fields(session, LogKind::services_changed));
@@ -646,6 +709,7 @@ void RootObject::gone(DeviceSession& session) {
   if (session.connected())  // it ends, and its link does not
     log_.write(LogLevel::info, session.address().text() + ": the link stays up for those who lease it",
                fields(session, LogKind::link_left_up));
+  say_all();
   if (auto device = devices_.find(session.address()); device != devices_.end())
     device->second->announce_changes();
   devices_.erase(session.address());

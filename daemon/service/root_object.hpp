@@ -69,7 +69,7 @@ class RootObject final
   std::string Version() override { return version_; }
   std::vector<std::string> Features() override;
   std::string State() override { return state_; }
-  std::uint32_t Connections() override { return told_connections_; }
+  std::uint32_t Connections() override { return static_cast<std::uint32_t>(connected_.size()); }
 
   // SessionEvents
   void appeared(DeviceSession& session) override;
@@ -83,13 +83,13 @@ class RootObject final
   void gone(DeviceSession& session) override;
 
   Caller caller();
-  Task<Unit> serve_establish(Reply<sdbus::ObjectPath, VariantMap> reply, Caller by, DeviceAddress address,
-                             TimePoint began, Task<Answer<Established>> answer);
+  Task<Unit> serve_establish(Reply<sdbus::ObjectPath, VariantMap> reply, BusMessage call, Caller by,
+                             DeviceAddress address, TimePoint began, Task<Answer<Established>> answer);
   void count_answer(const std::string& adapter, const std::string& category, TimePoint began);
   void count_stage(DeviceSession& session);
   void count_others();
   void log_refused(const Caller& by, DeviceAddress address, const Refusal& refusal);
-  Task<Unit> serve_release(Reply<std::uint32_t> reply, Task<Answer<std::uint32_t>> answer);
+  Task<Unit> serve_release(Reply<std::uint32_t> reply, DeviceAddress of, Task<Answer<std::uint32_t>> answer);
   Task<Unit> serve_close_stale(Reply<std::uint32_t> reply, std::string what, DeviceAddress of,
                                Task<Answer<std::uint32_t>> answer);
   Task<Unit> serve_disconnect(Reply<> reply, Task<Answer<Unit>> answer);
@@ -98,7 +98,13 @@ class RootObject final
                          Task<Answer<Cleared>> answer);
   Task<Unit> serve_clear_all(Reply<std::uint32_t> reply, Caller by, Task<Answer<Cleared>> answer);
   Task<Unit> serve_describe(Reply<std::string> reply, Task<Answer<Description>> answer);
+  void say(std::function<void()> signal);
+  void say_of(const DeviceSession& session, std::function<void(DeviceObject&)> signal);
+  void say_stage(const DeviceSession& session, const std::string& reason);
+  void say_all();
+  Task<Unit> say_in_turn();
   Task<Unit> tell_changes();
+  void tell_device(DeviceAddress address);
   Task<Unit> follow_adapters();
   void match_adapters();
   void report_troubles();
@@ -110,6 +116,7 @@ class RootObject final
   void announce(const char* property);
 
   sdbus::IConnection& connection_;
+  sd_bus* bus_;  // the same
   Radio& radio_;
   const Log& log_;
   UidOf uid_of_;
@@ -136,8 +143,14 @@ class RootObject final
   Notice status_changed_;
   std::map<DeviceAddress, std::unique_ptr<DeviceObject>> devices_;
   std::set<DeviceAddress> connected_;        // devices with a link: counted at every change, so kept
-  std::set<DeviceAddress> changed_devices_;  // whose properties are told at the end of this turn of the loop
-  Notice devices_changed_;
+  std::set<DeviceAddress> changed_devices_;  // whose properties are still to be told
+  struct Unsaid {
+    std::function<void()> signal;
+    std::optional<DeviceAddress> stage_of;  // whose stage on the way to a link it tells
+  };
+  std::vector<Unsaid> unsaid_;  // in order
+  Notice said_;
+  Notice changes_;                                                  // of any object's properties
   std::map<std::string, std::unique_ptr<AdapterObject>> adapters_;  // by name
   std::map<std::uint32_t, TimePoint> quota_told_;                   // by user, when it was said last
   std::set<std::string> troubled_;                                  // adapters, by address

@@ -101,6 +101,7 @@ class BluezBus final : public Bluez {
                                                        TimePoint deadline, std::stop_token stop);
   Outcome<std::vector<DeviceState>> read_devices(const DbusAnswer& answer,
                                                  std::optional<DeviceAddress> address);
+  Task<Outcome<>> has_no_services(std::string path, TimePoint deadline, std::stop_token stop);
   Outcome<GattObjects> read_gatt(const DbusAnswer& answer, const std::string& device);
 
   sd_bus* bus_;

@@ -26,6 +26,10 @@ std::vector<std::string> adapter_names(std::string_view introspection) {
   return names;
 }
 
+bool has_service_nodes(std::string_view introspection) {
+  return introspection.find("<node name=\"service") != introspection.npos;
+}
+
 std::optional<unsigned> adapter_index(std::string_view path) {
   static constexpr std::string_view kAdapter = "/org/bluez/hci";
   if (!path.starts_with(kAdapter)) return {};

@@ -14,5 +14,7 @@ std::string_view device_part(std::string_view path);  // of a device or GATT obj
 
 // Names hciN among the child nodes in the answer to Introspect of /org/bluez.
 std::vector<std::string> adapter_names(std::string_view introspection);
+// Whether a device has GATT services, in the answer to Introspect of its path.
+bool has_service_nodes(std::string_view introspection);
 
 }  // namespace bleconnd

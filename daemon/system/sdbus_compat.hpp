@@ -4,7 +4,6 @@
 #pragma once
 #include <sdbus-c++/sdbus-c++.h>
 #include <systemd/sd-bus.h>
-#include <systemd/sd-event.h>
 
 #include <cstring>
 #include <optional>
@@ -67,30 +66,6 @@ inline std::string id(sdbus::IConnection& connection) {
   return sd_id128_to_string(id, text);
 }
 
-// Runs a connection on an event loop while it lives. A lost bus ends the loop with EXIT_FAILURE.
-class Attachment {
- public:
-  Attachment(sdbus::IConnection& connection, sd_event* event) : bus_{native(connection)} {
-    check(sd_bus_attach_event(bus_, event, SD_EVENT_PRIORITY_NORMAL), "sd_bus_attach_event");
-    check(sd_bus_set_exit_on_disconnect(bus_, 1), "sd_bus_set_exit_on_disconnect");
-    // What is destroyed after the loop has ended still answers its callers.
-    check(sd_bus_set_close_on_exit(bus_, 0), "sd_bus_set_close_on_exit");
-    // The first variant makes sdbus-c++ open two eventfds for good: now, and not when descriptors have run
-    // out, for it throws then.
-    (void)sdbus::Variant{0u};
-  }
-  Attachment(const Attachment&) = delete;
-  Attachment& operator=(const Attachment&) = delete;
-  ~Attachment() { sd_bus_detach_event(bus_); }
-
- private:
-  static void check(int result, const char* what) {
-    if (result < 0)
-      throw error("org.freedesktop.DBus.Error.Failed", std::string{what} + ": " + std::strerror(-result));
-  }
-  sd_bus* bus_;
-};
-
 // The call that an object handles now. To be read before anything is awaited.
 #if BLECONND_SDBUS_2
 inline sdbus::Message current_message(const sdbus::IObject& object) {
@@ -101,6 +76,11 @@ inline const sdbus::Message& current_message(const sdbus::IObject& object) {
   return *object.getCurrentlyProcessedMessage();
 }
 #endif
+
+// The same, to be kept and answered later.
+inline sd_bus_message* current_call(const sdbus::IObject& object) {
+  return sd_bus_message_ref(detail::Inside::of(current_message(object)));
+}
 
 // The unique name of who sent a message.
 inline std::string sender_of(const sdbus::Message& message) {

@@ -373,7 +373,12 @@ TEST_F(DaemonIdle, advertisements_do_not_wake_the_daemon) {
   ASSERT_EQ(world.outcome(listener.bluez_adapter("/org/bluez/hci0", "StartDiscovery")), "ok");
   storm(100);
   EXPECT_EQ(value_of(client.manager_property("State")), "running");  // whatever was on its way is read
-  const auto before = wake_ups();
+  // What follows a release, a file of the cache and a status line among it, has been done.
+  auto before = wake_ups();
+  for (auto last = -1L; last != before && !HasFatalFailure(); before = wake_ups()) {
+    last = before;
+    storm(1'000);
+  }
   ASSERT_GT(before, 0);
   storm(3'000);
   EXPECT_LE(wake_ups(), before + 3);

@@ -9,6 +9,7 @@ namespace {
 
 using nlohmann::json;
 using ::testing::Contains;
+using ::testing::IsSupersetOf;
 using ::testing::Not;
 using ::testing::SizeIs;
 
@@ -275,7 +276,12 @@ TEST_F(DaemonCalls, device1_shows_the_link) {
 TEST_F(DaemonCalls, signals_tell_the_whole_course) {
   client.forget_signals();
   connect_the_lamp();
+  const auto told = [&](const std::string& line) {
+    return world.until([&] { return std::ranges::count(client.described(), line) > 0; });
+  };
+  EXPECT_TRUE(told("PC /org/bleconnd {\"Connections\":1}"));
   release_the_lamp();
+  EXPECT_TRUE(told("PC /org/bleconnd {\"Connections\":0}"));
   ASSERT_TRUE(world.until([&] { return client.count_signals("InterfacesRemoved") == 1; }));
   EXPECT_THAT(told_states(), ElementsAre("queued", "discovering", "connecting", "resolving", "connected",
                                          "disconnecting (released)", "disconnected (released)"));
@@ -285,15 +291,14 @@ TEST_F(DaemonCalls, signals_tell_the_whole_course) {
   const auto lines = client.described();
   EXPECT_EQ(lines.front(), "IA " + kOurPath);
   EXPECT_THAT(lines, Contains("IR " + kOurPath));
-  EXPECT_THAT(lines, Contains("PC /org/bleconnd {\"Connections\":1}"));
-  EXPECT_THAT(lines, Contains("PC /org/bleconnd {\"Connections\":0}"));
   EXPECT_THAT(lines, Contains("Disconnected " + kOurPath + " [\"released\"]"));
   std::vector<std::string> states;
   for (const auto& signal : client.signals("PropertiesChanged"))
     if (signal.path == kOurPath && signal.arguments[1].contains("State"))
       states.push_back(signal.arguments[1]["State"]);
-  EXPECT_THAT(states, ElementsAre("queued", "discovering", "connecting", "resolving", "connected",
-                                  "disconnecting", "disconnected"));
+  // What lasted less than 20 ms can have been told together with what followed.
+  EXPECT_THAT(states, IsSupersetOf({"connected", "disconnected"}));
+  EXPECT_EQ(states.back(), "disconnected");
 }
 
 TEST_F(DaemonCalls, a_failed_attempt_is_told_with_its_back_off) {

@@ -358,6 +358,14 @@ void Bluetoothd::all_devices(Reply<std::vector<DeviceState>> reply) {
   answer<std::vector<DeviceState>>(reply, std::move(all));
 }
 
+// Fails where there are some. What is not there is introspected as an empty node.
+void Bluetoothd::has_no_services(const std::string& path, Reply<Unit> reply) {
+  if (scripted("Introspect", reply)) return;
+  auto* of = object(path);
+  if (!of || !of->gatt.empty()) return answer<Unit>(reply, Cause::not_supported);
+  answer<Unit>(reply, Unit{});
+}
+
 void Bluetoothd::read_services(const std::string& path, Reply<GattObjects> reply) {
   if (scripted("GetManagedObjects", reply)) return;
   auto* of = object(path);

@@ -227,6 +227,7 @@ void Chaos::call_fault() {
       {"SetDiscoveryFilter", {kNoFilter, kNotReady, kTimedOut, kLost}},
       {"GetAll", {kTimedOut, kOther, kLost}},
       {"GetManagedObjects", {kTimedOut, kOther, kLost}},
+      {"Introspect", {kTimedOut, kOther, kLost}},
       {"StartDiscovery", {kBusy, kNotReady, kTimedOut, kOther, kEmptySuccess, kLost}},
       {"StopDiscovery", {kForgotten, kTimedOut, kLost}},
       {"Disconnect", {kTimedOut, kLost}},

@@ -103,9 +103,11 @@ TEST(Dial, OfAFewReportsIsNotAskedForAnew) {
 
 TEST(Dial, AStalledBluetoothdIsGivenUpToo) {
   Known stage;
+  auto& bluez = stage.daemon().bluez;
+  bluez.on_call = [&](const std::string& member, const std::string&) {
+    if (member == "Connect") bluez.stall(60s);
+  };
   auto call = stage.establish(kAlice, kLamp, with_timeout(10s));
-  stage.run_for(3ms);
-  stage.daemon().bluez.stall(60s);
   stage.run_until_answered(call);
   EXPECT_EQ(call->text().substr(0, 7), "Timeout");
   EXPECT_EQ(*call->answered - call->asked, 10s);
@@ -496,7 +498,9 @@ TEST(LookUp, ThatIsNotAnsweredIsAConnectErrorAfterTenSeconds) {
 
 TEST(LookUp, OfTheServicesThatFailsDropsTheLink) {
   Known stage;
-  stage.bluetoothd.faults["GetManagedObjects"] = {{.name = kFailed, .text = "what is this"}};
+  const Fault unknown{.name = kFailed, .text = "what is this"};
+  stage.bluetoothd.faults["Introspect"] = {unknown, unknown};  // during the dial, and behind it
+  stage.bluetoothd.faults["GetManagedObjects"] = {unknown, unknown};
   EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
   EXPECT_THAT(stage.effects("attempt"), ElementsAre(HasSubstr("attempt 1: bluez-error 1/4")));
 }

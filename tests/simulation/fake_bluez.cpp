@@ -349,8 +349,23 @@ Task<Outcome<std::vector<DeviceState>>> FakeBluez::find_devices(DeviceAddress ad
   co_return co_await call;
 }
 
+Task<Outcome<>> FakeBluez::has_no_services(std::string path, TimePoint deadline, std::stop_token stop) {
+  auto ask = [this, path](const Reply<Unit>& reply) { bluetoothd_.has_no_services(path, reply); };
+  auto apply = [this, path](const Outcome<>& told) {
+    const auto entry = entries_.find(path);
+    if (!told.ok() || entry == entries_.end()) return;
+    entry->second.seen.gatt.clear();
+    entry->second.seen.gatt_whole = true;
+  };
+  Call<Unit> call{*this, deadline, std::move(stop), ask, apply};
+  co_return co_await call;
+}
+
 Task<Outcome<GattObjects>> FakeBluez::read_services(std::string path, TimePoint deadline,
                                                     std::stop_token stop) {
+  const auto none = co_await has_no_services(path, deadline, stop);
+  if (none.ok()) co_return GattObjects{};
+  if (none.failed_by(Cause::timeout) || none.failed_by(Cause::cancelled)) co_return none.failure();
   auto ask = [this, path](const Reply<GattObjects>& reply) { bluetoothd_.read_services(path, reply); };
   auto apply = [this, path](const Outcome<GattObjects>& told) {
     auto entry = entries_.find(path);

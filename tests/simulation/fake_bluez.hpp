@@ -89,6 +89,7 @@ class FakeBluez final : public Bluez, private Signals {
     std::vector<Watch*> watches;
     std::uint64_t used = 0;
   };
+  Task<Outcome<>> has_no_services(std::string path, TimePoint deadline, std::stop_token stop);
   struct Outstanding {
     virtual ~Outstanding() = default;
     virtual void owner_lost() = 0;

@@ -12,6 +12,7 @@
 
 #include "async/scope.hpp"
 #include "system/bluez_bus.hpp"
+#include "system/bus_attachment.hpp"
 #include "system/client_watch.hpp"
 #include "system/event_loop.hpp"
 #include "system/journal.hpp"
@@ -26,7 +27,7 @@ struct Side {
     setenv("DBUS_SYSTEM_BUS_ADDRESS", address.c_str(), 1);
     journal.set_level(LogLevel::error);
     connection = sdbus::createSystemBusConnection();
-    attachment = std::make_unique<bus::Attachment>(*connection, loop.event());
+    attachment = std::make_unique<BusAttachment>(*connection, loop.event());
     bluez = std::make_unique<BluezBus>(*connection, loop, journal);
   }
   std::string name() const {
@@ -37,7 +38,7 @@ struct Side {
   Journal journal;
   EventLoop loop;
   std::unique_ptr<sdbus::IConnection> connection;
-  std::unique_ptr<bus::Attachment> attachment;
+  std::unique_ptr<BusAttachment> attachment;
   std::unique_ptr<BluezBus> bluez;
 };
 
