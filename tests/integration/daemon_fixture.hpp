@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -143,13 +144,12 @@ class DaemonFixture : public ::testing::Test {
     const auto at_rest = [&] { return bluez.leftovers() == Leftovers{} && daemon_objects().empty(); };
     EXPECT_TRUE(world.until(at_rest))
         << "left over: " << bluez.leftovers() << ", objects " << ::testing::PrintToString(daemon_objects());
-    // Two object rules of each of the 64 most recently used objects stay; nothing else does. An adapter that
-    // comes back under another index gives its devices another object each.
+    // Two rules of each of the 64 most recently used objects of devices stay; nothing else does.
     MatchRules rules;
-    const auto used = std::min<std::size_t>(2 * bluez.air().size(), 64);
     const auto rules_settle = [&] {
       rules = match_rules();
-      return rules.all <= rules_at_rest_ + 2 * used && rules.of_no_object.value_or(0) <= rules_at_rest_;
+      const auto objects = std::min<std::size_t>(rules.objects.value_or(64), 64);
+      return rules.all <= rules_at_rest_ + 2 * objects && rules.of_no_object.value_or(0) <= rules_at_rest_;
     };
     EXPECT_TRUE(world.until(rules_settle)) << rules.all << " rules, " << rules_at_rest_ << " at rest";
     // What is written to the cache is written in a child, which may be at work still.
@@ -176,13 +176,19 @@ class DaemonFixture : public ::testing::Test {
   struct MatchRules {
     std::size_t all = 0;
     std::optional<std::size_t> of_no_object;  // dbus-broker tells their number, and no rule
+    std::optional<std::size_t> objects{};     // that the others are of
   };
   // Of the daemon that runs now.
   MatchRules match_rules() {
     const auto name = client.owner_of("org.bleconnd");
     if (world.bus.broker() == Broker::dbus_broker) return {client.kept_for(name, "Matches"), {}};
     const auto rules = client.match_rules_of(name);
-    return {rules.size(), static_cast<std::size_t>(std::ranges::count_if(rules, is_no_object_rule))};
+    std::set<std::string> objects;
+    for (const auto& rule : rules)
+      if (const auto at = rule.find("/org/bluez/hci"); !is_no_object_rule(rule))
+        objects.insert(rule.substr(at, rule.find_first_of("/'", rule.find("/dev_") + 1) - at));
+    return {rules.size(), static_cast<std::size_t>(std::ranges::count_if(rules, is_no_object_rule)),
+            objects.size()};
   }
   static bool is_no_object_rule(const std::string& rule) { return rule.find("/dev_") == std::string::npos; }
 
