@@ -93,6 +93,8 @@ struct Observation {
   GattObjects gatt;                // its GATT objects
   std::uint32_t gatt_changes = 0;  // signals that added or removed some
   bool gatt_whole = false;         // `gatt` holds all of them: followed since the object was made, or read
+  // Handles of its services, as list_services() found them; until signals change them.
+  std::optional<std::vector<std::uint16_t>> services_listed;
 };
 
 // Connected=false comes 2 to 2.8 s after the Disconnect of a link (measured, 5.66), before 5.79 up to 250 ms
@@ -148,6 +150,9 @@ class Bluez {
                                                                std::stop_token stop) = 0;
   // Every object of every device. As dear.
   virtual Task<Outcome<std::vector<DeviceState>>> all_devices(TimePoint deadline, std::stop_token stop) = 0;
+  // Which services are there below a device: an answer about this device alone, and for `services_listed`.
+  // Where there are none, signals tell all that come.
+  virtual Task<Outcome<>> list_services(std::string path, TimePoint deadline, std::stop_token stop) = 0;
   // The GATT objects below a device, with their properties as they are now. As dear.
   virtual Task<Outcome<GattObjects>> read_services(std::string path, TimePoint deadline,
                                                    std::stop_token stop) = 0;

@@ -163,6 +163,7 @@ class DeviceSession : private Progress {
   void keep_leases();
   Task<Unit> hold();
   Task<Unit> follow_services();
+  bool services_are_waited_for() const;
   void services_are(const ServicesRead& read);
   Task<Unit> close(std::string reason);
   Task<Unit> drop_services();

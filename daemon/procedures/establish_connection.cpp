@@ -277,14 +277,16 @@ class Run {
         vanished_ = true;
         co_return Cause::link_lost;
       }
-      ahead.spawn(read_objects_ahead(radio_, *watch_, route, stop));
+      ahead.spawn(look_for_services(radio_, *watch_, route, stop));
       auto dialled =
           co_await dial(radio_, *watch_, route, device_, terms_, std::move(discovering), turn, stop);
       turn.reset();
       if (!dialled.ok()) co_return co_await after_refusal(route, dialled.failure());
       adopt(route, dialled.value().was_up);
     }
-    if (terms_.use_cache && !watch_->seen().services_resolved) {
+    // Services that are resolved, and all known by signals, are verified without a read.
+    const bool known = watch_->seen().services_resolved && watch_->seen().gatt_whole;
+    if (terms_.use_cache && !known) {
       cached_ = co_await cached_services(radio_, *watch_, route, device_, stop);
       if (cached_ && watch_->seen().connected) co_return Unit{};
       cached_.reset();

@@ -1,6 +1,8 @@
 // The cache beside BlueZ: its objects say what can be used, its reads say what is true.
 #include "procedures/link_services.hpp"
 
+#include <algorithm>
+
 #include "procedures/gatt_tree.hpp"
 #include "procedures/resolve.hpp"
 
@@ -25,6 +27,16 @@ Task<std::vector<std::uint8_t>> read_hash(Radio& radio, std::string characterist
   co_return std::move(read.value());
 }
 
+// BlueZ makes a service's other objects with it, in one go, and removes them with it.
+bool are_there(const GattDatabase& services, const Observation& seen, const std::string& device) {
+  if (seen.gatt_whole) return all_exist(services, seen.gatt, device);
+  const auto is_listed = [&](const GattService& service) {
+    return std::ranges::count(*seen.services_listed, service.handle) > 0;
+  };
+  return seen.services_listed && !services.services.empty() &&
+         std::ranges::all_of(services.services, is_listed);
+}
+
 // Also what is that far ahead: the clock was wrong then or is now, and it would be young for years.
 bool is_too_old(const Radio& radio, const CacheEntry& entry) {
   const auto most = radio.settings.cache_age;
@@ -38,19 +50,18 @@ Task<std::optional<GattDatabase>> cached_services(Radio& radio, DeviceWatch& wat
                                                   DeviceAddress device, std::stop_token stop) {
   auto entry = radio.cache.load(device);
   if (!entry || is_too_old(radio, *entry)) co_return std::nullopt;
-  if (!watch.seen().gatt_whole) {
+  if (!watch.seen().gatt_whole && !watch.seen().services_listed) {
     const auto deadline = radio.now() + kRead;
-    auto read = co_await radio.bluez.read_services(route.path, deadline, stop);
-    if (!read.ok()) co_return std::nullopt;
+    (void)co_await radio.bluez.list_services(route.path, deadline, stop);
   }
-  if (!all_exist(entry->services, watch.seen().gatt, route.path)) co_return std::nullopt;
+  if (!are_there(entry->services, watch.seen(), route.path)) co_return std::nullopt;
   co_return std::move(entry->services);
 }
 
-Task<Unit> read_objects_ahead(Radio& radio, DeviceWatch& watch, Route route, std::stop_token stop) {
-  if (watch.seen().gatt_whole) co_return Unit{};
+Task<Unit> look_for_services(Radio& radio, DeviceWatch& watch, Route route, std::stop_token stop) {
+  if (watch.seen().gatt_whole || watch.seen().services_listed) co_return Unit{};
   const auto deadline = radio.now() + kRead;
-  (void)co_await radio.bluez.read_services(route.path, deadline, stop);
+  (void)co_await radio.bluez.list_services(route.path, deadline, stop);
   co_return Unit{};
 }
 

@@ -12,13 +12,13 @@
 namespace bleconnd {
 
 // Those of the cache, where BlueZ has an object for each of them on this route: they can be used as soon as
-// the link is up. Reads all objects once where they are not followed yet (after a restart of this daemon).
+// the link is up. Looks for its services where they are not followed yet (after a restart of this daemon).
 Task<std::optional<GattDatabase>> cached_services(Radio& radio, DeviceWatch& watch, Route route,
                                                   DeviceAddress device, std::stop_token stop);
 
-// Those that are there already, while the dial waits for the radio: asked right before Connect, so that it is
-// known that signals tell of all others. What is long to answer is asked behind it.
-Task<Unit> read_objects_ahead(Radio& radio, DeviceWatch& watch, Route route, std::stop_token stop);
+// Whether there are some already, while the dial waits for the radio: asked right before Connect, so that it
+// is known that signals tell of all others.
+Task<Unit> look_for_services(Radio& radio, DeviceWatch& watch, Route route, std::stop_token stop);
 
 struct ServicesRead {
   GattDatabase services;

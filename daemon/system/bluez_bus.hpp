@@ -55,6 +55,7 @@ class BluezBus final : public Bluez {
   Task<Outcome<std::vector<DeviceState>>> find_devices(DeviceAddress address, TimePoint deadline,
                                                        std::stop_token stop) override;
   Task<Outcome<std::vector<DeviceState>>> all_devices(TimePoint deadline, std::stop_token stop) override;
+  Task<Outcome<>> list_services(std::string path, TimePoint deadline, std::stop_token stop) override;
   Task<Outcome<GattObjects>> read_services(std::string path, TimePoint deadline,
                                            std::stop_token stop) override;
   Task<Outcome<std::vector<std::uint8_t>>> read_value(std::string characteristic, TimePoint deadline,
@@ -101,7 +102,6 @@ class BluezBus final : public Bluez {
                                                        TimePoint deadline, std::stop_token stop);
   Outcome<std::vector<DeviceState>> read_devices(const DbusAnswer& answer,
                                                  std::optional<DeviceAddress> address);
-  Task<Outcome<>> has_no_services(std::string path, TimePoint deadline, std::stop_token stop);
   Outcome<GattObjects> read_gatt(const DbusAnswer& answer, const std::string& device);
 
   sd_bus* bus_;

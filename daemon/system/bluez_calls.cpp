@@ -121,9 +121,6 @@ Outcome<std::vector<DeviceState>> BluezBus::read_devices(const DbusAnswer& answe
 
 Task<Outcome<GattObjects>> BluezBus::read_services(std::string path, TimePoint deadline,
                                                    std::stop_token stop) {
-  const auto none = co_await has_no_services(path, deadline, stop);
-  if (none.ok()) co_return GattObjects{};
-  if (none.failed_by(Cause::timeout) || none.failed_by(Cause::cancelled)) co_return none.failure();
   if (owner().empty()) co_return no_bluetoothd();
   auto message = line_.new_call(owner(), "/", kObjectManager, "GetManagedObjects");
   const auto read = [this, asked = owner(), path](const DbusAnswer& answer) -> Outcome<GattObjects> {
@@ -134,44 +131,50 @@ Task<Outcome<GattObjects>> BluezBus::read_services(std::string path, TimePoint d
   co_return co_await call;
 }
 
-// Of a device that has never been connected: an answer about this device alone, where GetManagedObjects has
-// those of all devices (1 MB and 10 ms with 200 devices of 11 objects, measured). What comes behind the
-// answer is told by signals. An object that is not there introspects as an empty node, which has no Device1.
-Task<Outcome<>> BluezBus::has_no_services(std::string path, TimePoint deadline, std::stop_token stop) {
+// GetManagedObjects would answer with the objects of all devices: 1 MB and 10 ms with 200 devices of 11
+// objects (measured). An object that is not there introspects as an empty node, which has no Device1.
+Task<Outcome<>> BluezBus::list_services(std::string path, TimePoint deadline, std::stop_token stop) {
   if (owner().empty()) co_return no_bluetoothd();
   auto message = line_.new_call(owner(), path, kIntrospectable, "Introspect");
   const auto read = [this, asked = owner(), path](const DbusAnswer& answer) -> Outcome<> {
     if (!answer.ok()) return answer.failure();
     std::string_view text;
     if (asked != owner() || !read_text(answer.value(), 's', text)) return unreadable_answer();
-    if (text.find(kDeviceInterface) == text.npos || has_service_nodes(text)) return Cause::not_supported;
-    devices_.services_read(path, {});
+    if (text.find(kDeviceInterface) == text.npos) return Cause::object_gone;
+    devices_.services_listed(path, service_handles(text));
     return Unit{};
   };
   DbusCall<Unit> call{loop_, line_, std::move(message), read, deadline, std::move(stop)};
   co_return co_await call;
 }
 
+// The answer has everybody's objects: those of others that are watched, and not known as a whole, are taken
+// from it too. Where many links come up, one answer is enough for all.
 Outcome<GattObjects> BluezBus::read_gatt(const DbusAnswer& answer, const std::string& device) {
   if (!answer.ok()) return answer.failure();
-  GattObjects objects;
+  std::map<std::string, GattObjects, std::less<>> found;
+  for (auto& path : devices_.not_whole()) found.emplace(path, GattObjects{});
+  const auto asked = found.try_emplace(device).first;
   bool there = false;
   const bool whole = for_each_object(answer.value(), [&](std::string_view path) {
     there = there || path == device;
     ObjectInterfaces interfaces;
-    if (path == device || device_part(path) != device) return skip_interfaces(answer.value());
+    const auto of = found.find(device_part(path));
+    if (of == found.end() || path == of->first) return skip_interfaces(answer.value());
     if (!read_interfaces(answer.value(), interfaces)) return false;
-    if (interfaces.gatt && objects.size() < kGattObjectLimit)
-      objects.emplace(std::string{path}, std::move(*interfaces.gatt));
+    if (interfaces.gatt && of->second.size() < kGattObjectLimit)
+      of->second.emplace(std::string{path}, std::move(*interfaces.gatt));
     return true;
   });
   if (!whole) return unreadable_answer();
+  for (auto& [path, objects] : found)
+    if (path != device && !objects.empty()) devices_.services_read(path, objects);
   if (!there) {
     devices_.absent(device);
     return Cause::object_gone;
   }
-  devices_.services_read(device, objects);
-  return objects;
+  devices_.services_read(device, asked->second);
+  return std::move(asked->second);
 }
 
 Task<Outcome<std::vector<std::uint8_t>>> BluezBus::read_value(std::string characteristic, TimePoint deadline,

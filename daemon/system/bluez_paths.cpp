@@ -5,6 +5,9 @@
 #include <charconv>
 #include <cstdint>
 
+#include "core/gatt_database.hpp"
+#include "ports/bluez.hpp"
+
 namespace bleconnd {
 namespace {
 
@@ -12,22 +15,34 @@ constexpr std::string_view kRoot = "/org/bluez/";
 constexpr std::size_t kNameLimit = 16;    // of "hci65535" and what is longer than any name of an adapter
 constexpr std::size_t kNamesLimit = 128;  // adapters of one host
 
+template <class See>
+void for_each_node(std::string_view introspection, See see) {
+  static constexpr std::string_view kNode = "<node name=\"";
+  for (auto at = introspection.find(kNode); at != introspection.npos; at = introspection.find(kNode)) {
+    introspection.remove_prefix(at + kNode.size());
+    see(introspection.substr(0, introspection.find('"')));
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> adapter_names(std::string_view introspection) {
-  static constexpr std::string_view kNode = "<node name=\"";
   std::vector<std::string> names;
-  for (auto at = introspection.find(kNode); at != introspection.npos; at = introspection.find(kNode)) {
-    introspection.remove_prefix(at + kNode.size());
-    const auto name = introspection.substr(0, introspection.find('"'));
+  for_each_node(introspection, [&](std::string_view name) {
     const auto path = std::string{kRoot} + std::string{name.substr(0, kNameLimit)};
     if (adapter_index(path) && names.size() < kNamesLimit) names.emplace_back(name);
-  }
+  });
   return names;
 }
 
-bool has_service_nodes(std::string_view introspection) {
-  return introspection.find("<node name=\"service") != introspection.npos;
+std::vector<std::uint16_t> service_handles(std::string_view introspection) {
+  std::vector<std::uint16_t> handles;
+  for_each_node(introspection, [&](std::string_view name) {
+    const auto service = GattName::parse(name);
+    if (service && service->depth() == 1 && handles.size() < kGattObjectLimit)
+      handles.push_back(service->service);
+  });
+  return handles;
 }
 
 std::optional<unsigned> adapter_index(std::string_view path) {

@@ -1,6 +1,7 @@
 // The object paths of BlueZ: /org/bluez/hciN/dev_XX_XX_XX_XX_XX_XX/serviceXXXX/…
 // What BlueZ would not make is refused, so that a path out of a message is where it seems to be.
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,7 +15,7 @@ std::string_view device_part(std::string_view path);  // of a device or GATT obj
 
 // Names hciN among the child nodes in the answer to Introspect of /org/bluez.
 std::vector<std::string> adapter_names(std::string_view introspection);
-// Whether a device has GATT services, in the answer to Introspect of its path.
-bool has_service_nodes(std::string_view introspection);
+// Handles of the services, in the answer to Introspect of a device.
+std::vector<std::uint16_t> service_handles(std::string_view introspection);
 
 }  // namespace bleconnd

@@ -146,6 +146,7 @@ void DeviceMirror::added(std::string_view path, const DeviceProperties& properti
   auto& seen = entry->seen;
   seen.present = true;
   seen.gatt.clear();  // a new object has none yet
+  seen.services_listed.reset();
   seen.gatt_whole = true;
   if (properties.reported) seen.heard = executor_.now();
   take_values(*entry, properties);
@@ -159,6 +160,7 @@ void DeviceMirror::gone(Entry& entry) {
   seen.bonded = entry.paired = entry.bonded = false;
   seen.gatt.clear();
   seen.gatt_whole = false;
+  seen.services_listed.reset();
 }
 
 void DeviceMirror::removed(std::string_view path) {
@@ -207,6 +209,7 @@ void DeviceMirror::gatt_added(std::string_view path, GattObject object) {
     seen.gatt_whole = false;
   }
   ++seen.gatt_changes;
+  seen.services_listed.reset();
   entry->changed.notify();
 }
 
@@ -215,6 +218,7 @@ void DeviceMirror::gatt_removed(std::string_view path) {
   if (!entry) return;
   entry->seen.gatt.erase(std::string{path});
   ++entry->seen.gatt_changes;
+  entry->seen.services_listed.reset();
   entry->changed.notify();
 }
 
@@ -237,6 +241,22 @@ void DeviceMirror::services_read(std::string_view path, const GattObjects& objec
   entry->seen.gatt = objects;
   entry->seen.gatt_whole = objects.size() < kGattObjectLimit;
   entry->changed.notify();
+}
+
+void DeviceMirror::services_listed(std::string_view path, std::vector<std::uint16_t> handles) {
+  if (handles.empty()) return services_read(path, {});
+  auto* entry = find(path);
+  if (!entry) return;
+  entry->seen.present = true;
+  entry->seen.services_listed = std::move(handles);
+  entry->changed.notify();
+}
+
+std::vector<std::string> DeviceMirror::not_whole() const {
+  std::vector<std::string> paths;
+  for (auto& [path, entry] : entries_)
+    if (entry.watches > 0 && !entry.seen.gatt_whole) paths.push_back(path);
+  return paths;
 }
 
 void DeviceMirror::listed(const std::set<std::string, std::less<>>& paths) {

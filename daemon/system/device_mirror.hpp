@@ -43,6 +43,8 @@ class DeviceMirror {
   void looked_at(std::string_view path, const DeviceProperties& properties);
   void absent(std::string_view path);
   void services_read(std::string_view path, const GattObjects& objects);
+  void services_listed(std::string_view path, std::vector<std::uint16_t> handles);
+  std::vector<std::string> not_whole() const;  // watched, and not all GATT objects are known
   void listed(const std::set<std::string, std::less<>>& paths);  // all Device1 objects that there are
 
   // Objects go without a signal: bluetoothd left, or an adapter did (`under`: its path).

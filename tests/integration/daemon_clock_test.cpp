@@ -168,7 +168,7 @@ class DaemonUptime : public DaemonFixture {
     shift_uptime(shift);
     ASSERT_TRUE(world.start_daemon(daemon_program(), "[General]\nLingerSec=3\n")) << world.daemon->log();
     EXPECT_TRUE(world.until([&] { return hci0.links() == 0; }, 8s)) << "the lease outlives its time";
-    EXPECT_TRUE(daemon_objects().empty());
+    EXPECT_TRUE(world.until([&] { return daemon_objects().empty(); }));
     look_at_rest();
     connect_the_lamp();
     release_the_lamp();

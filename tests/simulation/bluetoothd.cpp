@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/gatt_database.hpp"
+
 namespace bleconnd::simulation {
 
 Duration Bluetoothd::about(Duration usual) {
@@ -358,12 +360,16 @@ void Bluetoothd::all_devices(Reply<std::vector<DeviceState>> reply) {
   answer<std::vector<DeviceState>>(reply, std::move(all));
 }
 
-// Fails where there are some. What is not there is introspected as an empty node.
-void Bluetoothd::has_no_services(const std::string& path, Reply<Unit> reply) {
+void Bluetoothd::list_services(const std::string& path, Reply<std::vector<std::uint16_t>> reply) {
   if (scripted("Introspect", reply)) return;
   auto* of = object(path);
-  if (!of || !of->gatt.empty()) return answer<Unit>(reply, Cause::not_supported);
-  answer<Unit>(reply, Unit{});
+  if (!of) return answer<std::vector<std::uint16_t>>(reply, Cause::object_gone);  // as an empty node is read
+  std::vector<std::uint16_t> handles;
+  for (auto& [each, object] : of->gatt) {
+    const auto name = GattName::parse(std::string_view{each}.substr(path.size() + 1));
+    if (name && name->depth() == 1) handles.push_back(name->service);
+  }
+  answer<std::vector<std::uint16_t>>(reply, std::move(handles));
 }
 
 void Bluetoothd::read_services(const std::string& path, Reply<GattObjects> reply) {

@@ -189,7 +189,7 @@ class Bluetoothd {
   void stop_discovery(const std::string& path, Program by, Reply<Unit> reply);
   void get_device(const std::string& path, Reply<DeviceState> reply);
   void find_devices(DeviceAddress address, Reply<std::vector<DeviceState>> reply);
-  void has_no_services(const std::string& path, Reply<Unit> reply);
+  void list_services(const std::string& path, Reply<std::vector<std::uint16_t>> reply);
   void read_services(const std::string& path, Reply<GattObjects> reply);
   void all_devices(Reply<std::vector<DeviceState>> reply);
   void read_value(const std::string& characteristic, Reply<std::vector<std::uint8_t>> reply);

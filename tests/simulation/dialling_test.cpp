@@ -499,8 +499,8 @@ TEST(LookUp, ThatIsNotAnsweredIsAConnectErrorAfterTenSeconds) {
 TEST(LookUp, OfTheServicesThatFailsDropsTheLink) {
   Known stage;
   const Fault unknown{.name = kFailed, .text = "what is this"};
-  stage.bluetoothd.faults["Introspect"] = {unknown, unknown};  // during the dial, and behind it
-  stage.bluetoothd.faults["GetManagedObjects"] = {unknown, unknown};
+  stage.bluetoothd.faults["Introspect"] = {unknown};
+  stage.bluetoothd.faults["GetManagedObjects"] = {unknown};
   EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
   EXPECT_THAT(stage.effects("attempt"), ElementsAre(HasSubstr("attempt 1: bluez-error 1/4")));
 }

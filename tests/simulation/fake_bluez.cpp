@@ -182,6 +182,7 @@ void FakeBluez::services_added(const std::string& device, const GattObjects& obj
     if (entry == entries_.end()) return;
     entry->second.seen.gatt.insert(objects.begin(), objects.end());
     ++entry->second.seen.gatt_changes;
+    entry->second.seen.services_listed.reset();
     notify(entry->second);
   });
 }
@@ -192,6 +193,7 @@ void FakeBluez::services_removed(const std::string& device, const GattObjects& o
     if (entry == entries_.end()) return;
     for (auto& [path, each] : objects) entry->second.seen.gatt.erase(path);
     ++entry->second.seen.gatt_changes;
+    entry->second.seen.services_listed.reset();
     notify(entry->second);
   });
 }
@@ -206,6 +208,7 @@ void FakeBluez::told_owner(const std::string& owner) {
     auto& seen = entry.seen;
     set_connected(seen, false);
     seen.present = seen.bonded = seen.gatt_whole = false;
+    seen.services_listed.reset();
     seen.gatt.clear();
   }
   std::erase_if(entries_, [](auto& each) { return each.second.watches.empty(); });
@@ -251,6 +254,7 @@ void FakeBluez::told_device(const DeviceState& device, bool new_object) {
     seen.present = true;
     if (new_object) {
       seen.gatt.clear();
+      seen.services_listed.reset();
       seen.gatt_whole = true;  // followed since the object was made
     }
     seen.bonded = device.bonded;
@@ -290,6 +294,7 @@ void FakeBluez::told_gone(const std::string& path) {
   auto& seen = found->second.seen;
   set_connected(seen, false);
   seen.present = seen.bonded = seen.gatt_whole = false;
+  seen.services_listed.reset();
   seen.gatt.clear();
   ++seen.removals;
   notify(found->second);
@@ -349,23 +354,28 @@ Task<Outcome<std::vector<DeviceState>>> FakeBluez::find_devices(DeviceAddress ad
   co_return co_await call;
 }
 
-Task<Outcome<>> FakeBluez::has_no_services(std::string path, TimePoint deadline, std::stop_token stop) {
-  auto ask = [this, path](const Reply<Unit>& reply) { bluetoothd_.has_no_services(path, reply); };
-  auto apply = [this, path](const Outcome<>& told) {
+Task<Outcome<>> FakeBluez::list_services(std::string path, TimePoint deadline, std::stop_token stop) {
+  using Handles = std::vector<std::uint16_t>;
+  auto ask = [this, path](const Reply<Handles>& reply) { bluetoothd_.list_services(path, reply); };
+  auto apply = [this, path](const Outcome<Handles>& told) {
     const auto entry = entries_.find(path);
     if (!told.ok() || entry == entries_.end()) return;
-    entry->second.seen.gatt.clear();
-    entry->second.seen.gatt_whole = true;
+    auto& seen = entry->second.seen;
+    if (!told.value().empty()) {
+      seen.services_listed = told.value();
+      return;
+    }
+    seen.gatt.clear();
+    seen.gatt_whole = true;
   };
-  Call<Unit> call{*this, deadline, std::move(stop), ask, apply};
-  co_return co_await call;
+  Call<Handles> call{*this, deadline, std::move(stop), ask, apply};
+  const auto told = co_await call;
+  if (!told.ok()) co_return told.failure();
+  co_return Unit{};
 }
 
 Task<Outcome<GattObjects>> FakeBluez::read_services(std::string path, TimePoint deadline,
                                                     std::stop_token stop) {
-  const auto none = co_await has_no_services(path, deadline, stop);
-  if (none.ok()) co_return GattObjects{};
-  if (none.failed_by(Cause::timeout) || none.failed_by(Cause::cancelled)) co_return none.failure();
   auto ask = [this, path](const Reply<GattObjects>& reply) { bluetoothd_.read_services(path, reply); };
   auto apply = [this, path](const Outcome<GattObjects>& told) {
     auto entry = entries_.find(path);

@@ -52,6 +52,7 @@ class FakeBluez final : public Bluez, private Signals {
                                                       std::stop_token stop) override;
   Task<Outcome<>> trust(std::string path, TimePoint deadline, std::stop_token stop) override;
   Task<Outcome<>> remove_device(std::string path, TimePoint deadline, std::stop_token stop) override;
+  Task<Outcome<>> list_services(std::string path, TimePoint deadline, std::stop_token stop) override;
   Task<Outcome<GattObjects>> read_services(std::string path, TimePoint deadline,
                                            std::stop_token stop) override;
   Task<Outcome<>> connect(std::string path, TimePoint deadline, std::stop_token stop) override;
@@ -89,7 +90,6 @@ class FakeBluez final : public Bluez, private Signals {
     std::vector<Watch*> watches;
     std::uint64_t used = 0;
   };
-  Task<Outcome<>> has_no_services(std::string path, TimePoint deadline, std::stop_token stop);
   struct Outstanding {
     virtual ~Outstanding() = default;
     virtual void owner_lost() = 0;
