@@ -170,11 +170,23 @@ bool DialQueue::is_open_to(const std::string& adapter, DeviceAddress device, con
   return !terms.yields || !failing(adapter) || !circuits_.blocks(adapter, now);
 }
 
-// Those whom this adapter would serve now, in the order of arrival.
+// Those whom this adapter would serve now, in the order of arrival. It is asked with each dial that begins or
+// ends, and a thousand can wait: what is the same for all is looked at once.
 std::vector<DialQueue::Waiting*> DialQueue::line(const std::string& adapter) const {
   std::vector<Waiting*> line;
-  for (auto* waiting : waiting_)
-    if (!waiting->looks_again && first_open(*waiting) == adapter) line.push_back(waiting);
+  if (!usable(adapter)) return line;
+  const auto now = executor_.now();
+  const bool room_for_all = slots_.limit(adapter, now) == 0;
+  const bool yields_to = failing(adapter) && circuits_.blocks(adapter, now);
+  const auto is_open = [&](const Waiting& waiting) {
+    return (room_for_all || slots_.has_room(adapter, waiting.device, now)) &&
+           !(yields_to && waiting.terms.yields);
+  };
+  for (auto* waiting : waiting_) {
+    if (waiting->looks_again) continue;
+    const bool is_first = !waiting->adapters.empty() && waiting->adapters.front() == adapter;
+    if (is_first ? is_open(*waiting) : first_open(*waiting) == adapter) line.push_back(waiting);
+  }
   return line;
 }
 
