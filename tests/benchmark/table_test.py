@@ -112,14 +112,21 @@ class Program(unittest.TestCase):
         self.assertFalse([entry["id"] for entry in entries if entry["reached"] is False])
         status, text, entries = self.run_it([figure("P3.wake-ups", 7, None, 20000, ""), figure("P3.cpu", 0)], "--rows", "P3")
         self.assertEqual(status, 1)
-        self.assertIn("| P3.wake-ups | what | 1 | - | 7.00 | 20,000 | - | 0.00 x | NOT REACHED: none |", text)
+        self.assertIn("| P3.wake-ups | what | 1 | - | - | 7.00 | 20,000 | - | 0.00 x | NOT REACHED: none |", text)
         self.assertIn("1 of 2 bounds are reached.", text)
         self.assertEqual([(entry["id"], entry["reached"]) for entry in entries], [("P3.wake-ups", False), ("P3.cpu", True)])
 
     def test_a_figure_without_a_bound_is_told_and_not_judged(self):
         status, text, _ = self.run_it([figure("P3.wake-ups", 0), figure("P3.cpu", 0), figure("P3.more", 5)], "--rows", "P3")
         self.assertEqual(status, 0)
-        self.assertIn("| P3.more | what | 1 | - | 5.00 ms | - | - | - | not judged |", text)
+        self.assertIn("| P3.more | what | 1 | - | - | 5.00 ms | - | - | - | not judged |", text)
+
+    def test_the_relay_is_told_and_not_judged(self):
+        entry = {**figure("P3.more", 5), "relay": 2}
+        status, text, entries = self.run_it([figure("P3.wake-ups", 0), figure("P3.cpu", 0), entry], "--rows", "P3")
+        self.assertEqual(status, 0)
+        self.assertIn("| P3.more | what | 1 | - | 2.00 ms | 5.00 ms | - | - | - | not judged |", text)
+        self.assertIn(2, [entry.get("relay") for entry in entries])
 
     def test_nothing_measured_is_told_without_a_plot(self):
         with tempfile.TemporaryDirectory() as folder:
