@@ -591,6 +591,9 @@ void RootObject::stage_changed(DeviceSession& session, const std::string& reason
     connected_.erase(session.address());
   changed(session);
   say_stage(session, reason);
+  // A link that is lost and back within kTogether would be the same one to who watches the property.
+  if (session.stage() == Stage::disconnected)
+    say_of(session, [](DeviceObject& device) { device.announce_changes(); });
   count_stage(session);
   if (session.connected())
     log_.write(LogLevel::info,

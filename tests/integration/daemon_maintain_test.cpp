@@ -46,6 +46,29 @@ TEST_F(DaemonMaintains, a_link_that_is_lost) {
   EXPECT_FALSE(lamp.connected());
 }
 
+// However soon it is back, as with another call that dials at once: who watches properties alone would take
+// the new link for the old one.
+TEST_F(DaemonMaintains, a_link_that_is_lost_is_told_by_the_property_too) {
+  ASSERT_NO_FATAL_FAILURE(start(linger(0)));
+  auto& timing = bluez.settings().timing;
+  timing.link_up = timing.reply_after_link = timing.discover_services = timing.reread_services =
+      timing.read_name = std::chrono::milliseconds{0};
+  ASSERT_NO_FATAL_FAILURE(connect(first, kMaintained));
+  ASSERT_TRUE(state_of(kLamp, "connected"));
+  ASSERT_TRUE(world.until([&] { return client.count_signals("PropertiesChanged") > 0; }));
+  client.forget_signals();
+  lamp.drop_link();
+  ASSERT_TRUE(told_state_becomes("disconnected (link-lost)"));
+  ASSERT_EQ(world.outcome(client.establish(kLamp)), "ok");
+  std::vector<std::string> states;
+  for (const auto& signal : client.signals("PropertiesChanged"))
+    if (signal.arguments[1].contains("State")) states.push_back(signal.arguments[1]["State"]);
+  EXPECT_THAT(states, ::testing::SizeIs(::testing::Ge(2)));
+  EXPECT_EQ(states.empty() ? "" : states.back(), "connected");
+  EXPECT_EQ(value_of(client.release(kLamp)), 1);
+  EXPECT_EQ(value_of(first.release(kLamp)), 0);
+}
+
 TEST_F(DaemonMaintains, five_links_when_bluetoothd_is_killed) {
   ASSERT_NO_FATAL_FAILURE(five_are_connected());
   bluez.kill();
