@@ -240,6 +240,7 @@ void Connections::caller_left(const std::string& name) {
 
 std::vector<const DeviceSession*> Connections::sessions() const {
   std::vector<const DeviceSession*> all;
+  all.reserve(sessions_.size());
   for (auto& [address, session] : sessions_) all.push_back(session.get());
   return all;
 }

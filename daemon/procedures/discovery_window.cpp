@@ -35,6 +35,7 @@ Duration DiscoveryWindow::deaf() const {
 
 std::vector<Discovery::Token> DiscoveryWindow::take() {
   std::vector<Discovery::Token> tokens;
+  tokens.reserve(open_.size());
   for (auto& [path, open] : open_) tokens.push_back(std::move(open.token));
   open_.clear();
   return tokens;

@@ -108,6 +108,7 @@ void add_object(GattDatabase& database, const GattName& name, const GattObject& 
 
 GattObject object_of(const GattService& service, std::string_view device_path) {
   std::vector<ObjectPathText> includes;
+  includes.reserve(service.includes.size());
   for (auto handle : service.includes) includes.push_back({path_of({handle}, device_path)});
   return {std::string{kService},
           {{"UUID", service.uuid},
