@@ -54,6 +54,15 @@ Task<Unit> hear_end(World& world, Task<Answer<T>> task, EndingHandle ending) {
   co_return Unit{};
 }
 
+Task<Unit> hear_stale(World& world, Task<std::vector<DeviceState>> task, EndingHandle ending) {
+  const auto stale = co_await task;
+  ++ending->answers;
+  ending->answered = world.now();
+  ending->text.clear();
+  for (auto& each : stale) ending->text += (ending->text.empty() ? "" : " ") + short_path(each.path);
+  co_return Unit{};
+}
+
 }  // namespace
 
 std::string device_path(const std::string& object) {
@@ -205,11 +214,18 @@ EndingHandle Scene::disconnect(const std::string& device) {
   return ending;
 }
 
-EndingHandle Scene::close_stale(const std::string& device) {
+EndingHandle Scene::close_stale(const std::string& device, bool only_other_adapters) {
   auto ending = std::make_shared<Ending>(Ending{.asked = world.now(), .is_dropped_at_end = true});
   forced_.insert(device);
   clients_->spawn(hear_end<std::uint32_t>(
-      world, life_->connections.close_stale(kRoot, *DeviceAddress::parse(device), false), ending));
+      world, life_->connections.close_stale(kRoot, *DeviceAddress::parse(device), only_other_adapters),
+      ending));
+  return ending;
+}
+
+EndingHandle Scene::stale_links() {
+  auto ending = std::make_shared<Ending>(Ending{.asked = world.now(), .is_dropped_at_end = true});
+  clients_->spawn(hear_stale(world, life_->connections.stale_links(), ending));
   return ending;
 }
 

@@ -86,8 +86,10 @@ class Scene : private SessionEvents {
   // --- clients ---
   CallHandle establish(const std::string& client, const std::string& device, EstablishOptions options = {});
   EndingHandle release(const std::string& client, const std::string& device);
-  EndingHandle disconnect(const std::string& device);   // as root
-  EndingHandle close_stale(const std::string& device);  // as root; how many have gone
+  EndingHandle disconnect(const std::string& device);  // as root
+  // As root; how many have gone.
+  EndingHandle close_stale(const std::string& device, bool only_other_adapters = false);
+  EndingHandle stale_links();  // "hci0/01 hci0/02"
   EndingHandle clear_cache(const std::string& client, const std::string& device, bool force = false);
   EndingHandle clear_all_caches();
   // "live 2", "cached 2 under hci0": services; "NotCached invalid".

@@ -75,6 +75,24 @@ TEST(AdapterCircuit, ATryCountsFromItsBeginning) {
   EXPECT_EQ(circuit.due(kAdapter), at(110s));
 }
 
+TEST(AdapterCircuit, KnowsNothingOfAnAdapterWhereNothingFailed) {
+  AdapterCircuit circuit;
+  circuit.tried(kAdapter, at(30s));
+  EXPECT_EQ(circuit.due(kAdapter), AdapterCircuit::Time{});
+  EXPECT_EQ(circuit.failures(kAdapter), 0U);
+  EXPECT_EQ(circuit.devices(kAdapter), 0U);
+  EXPECT_FALSE(circuit.blocks(kAdapter, at(0s)));
+}
+
+TEST(AdapterCircuit, RemembersABoundedNumberOfDevices) {
+  AdapterCircuit circuit;
+  for (int i = 10; i < 90; ++i)
+    circuit.failed(kAdapter, *DeviceAddress::parse("AA:00:00:00:00:" + std::to_string(i)), Cause::aborted,
+                   at(0s));
+  EXPECT_EQ(circuit.failures(kAdapter), 80U);
+  EXPECT_EQ(circuit.devices(kAdapter), 64U);
+}
+
 TEST(AdapterCircuit, SomebodyHeardThereIsWorthATryOnceInHalfAMinute) {
   auto circuit = after(9, 3);
   circuit.heard(kAdapter, at(5s));

@@ -68,6 +68,33 @@ TEST(SlotLedger, AnAdoptedLinkMayExceedTheLimit) {
   EXPECT_EQ(ledger.free_slots(kFirst, at(0s)), 0U) << "not 4,294,967,295";
 }
 
+TEST(SlotLedger, FreeSlotsAreTheLimitWithoutWhatIsHeld) {
+  SlotLedger ledger;
+  ledger.configure({{kFirst, 3}});
+  EXPECT_EQ(ledger.free_slots(kFirst, at(0s)), 3U);
+  ledger.take(kFirst, kLamp, SlotState::dialling);
+  ledger.others(kFirst, {kLock});
+  EXPECT_EQ(ledger.free_slots(kFirst, at(0s)), 1U);
+  EXPECT_EQ(ledger.own(), 1U);
+}
+
+TEST(SlotLedger, AFullAdapterHasRoomForWhatIsLinkedThere) {
+  SlotLedger ledger;
+  ledger.configure({{kFirst, 1}});
+  ledger.others(kFirst, {kLock});
+  EXPECT_TRUE(ledger.has_room(kFirst, kLock, at(0s))) << "another program's link is shared";
+  EXPECT_FALSE(ledger.has_room(kFirst, kLamp, at(0s)));
+}
+
+TEST(SlotLedger, KnowsNothingOfAnAdapterWithoutLinks) {
+  SlotLedger ledger;
+  EXPECT_TRUE(ledger.holders(kFirst).empty());
+  EXPECT_FALSE(ledger.has_link(kFirst));
+  EXPECT_FALSE(ledger.next_raise(kFirst, at(0s)));
+  ledger.others(kFirst, {kLock});
+  EXPECT_THAT(ledger.holders(kFirst), ElementsAre(kLock));
+}
+
 TEST(SlotLedger, LearnsFromTwoRefusalsInARowOfDifferentDevices) {
   struct Row {
     const char* what;

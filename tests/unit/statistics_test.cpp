@@ -76,6 +76,12 @@ TEST(Statistics, SeriesAreBounded) {
   EXPECT_EQ(statistics.histograms().size(), Statistics::kMostSeries);
   statistics.count("a/0");
   EXPECT_EQ(statistics.counters().at("a/0"), 2u);
+  statistics.observe("b/0", 1s);
+  EXPECT_EQ(statistics.histograms().at("b/0").count(), 2u);
+  statistics.restore("b/0", statistics.histograms().at("b/0"));
+  EXPECT_EQ(statistics.histograms().at("b/0").count(), 4u);
+  statistics.restore("b/more", Histogram{});
+  EXPECT_FALSE(statistics.histograms().contains("b/more")) << "a file of a former life is no way around it";
 }
 
 TEST(Statistics, LabelsAreOfAFixedSet) {

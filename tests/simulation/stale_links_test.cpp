@@ -1,0 +1,156 @@
+// CloseStaleConnections, the stale links that Describe tells of, and ClearAllCaches: what is nobody's, and
+// what is left alone.
+#include "stage.hpp"
+
+namespace bleconnd::simulation {
+namespace {
+
+const std::string kBell = "AA:00:00:00:00:03";
+const std::string kDoor = "AA:00:00:00:00:04";
+
+struct Left : Stage {
+  Left() { bluetoothd.hears(kFirst, kLamp); }
+  // A link of another program: nobody leases it here.
+  void link_of_others(const std::string& device) {
+    bluetoothd.hears(kFirst, device);
+    const auto path = bluetoothd.path(kFirst, device);
+    if (!bluetoothd.object(path)) keep_object(device);
+    bluetoothd.foreign_connect(path);
+    run_for(3s);
+    ASSERT_TRUE(bluetoothd.object(path)->connected);
+    begin();
+  }
+  std::string text_of(const EndingHandle& ending) {
+    EXPECT_TRUE(run_until_answered(ending));
+    return ending->text;
+  }
+  // Its services are in the cache, and its link is down.
+  void seen_before(const std::string& device) {
+    bluetoothd.hears(kFirst, device);
+    keep_object(device);
+    ASSERT_THAT(connect(kAlice, device), HasSubstr("ok"));
+    run_for(1s);
+    run_until_answered(release(kAlice, device));
+    run_for(4s);
+  }
+};
+
+TEST(StaleLinks, AreClosed) {
+  Left stage;
+  stage.link_of_others(kLamp);
+  EXPECT_EQ(stage.text_of(stage.stale_links()), "hci0/01");
+  EXPECT_EQ(stage.text_of(stage.close_stale(kLamp)), "1");
+  EXPECT_EQ(stage.count("Disconnect"), 1U);
+  EXPECT_EQ(stage.bluetoothd.links(Program::foreign), 0U);
+  EXPECT_EQ(stage.text_of(stage.stale_links()), "");
+}
+
+TEST(StaleLinks, AreNoneWhereNothingIsConnected) {
+  Left stage;
+  stage.keep_object(kLamp);
+  stage.link_of_others(kLock);
+  EXPECT_EQ(stage.text_of(stage.close_stale(kLamp)), "0");
+  EXPECT_EQ(stage.count("Disconnect"), 0U);
+  EXPECT_EQ(stage.text_of(stage.stale_links()), "hci0/02") << "another device's";
+  EXPECT_EQ(stage.text_of(stage.close_stale(kLock)), "1");
+}
+
+TEST(StaleLinks, AreNotThoseThatAreLeased) {
+  Left stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  EXPECT_EQ(stage.text_of(stage.close_stale(kLamp)), "0");
+  EXPECT_EQ(stage.text_of(stage.stale_links()), "");
+  EXPECT_EQ(stage.count("Disconnect"), 0U);
+}
+
+TEST(StaleLinks, AreNotThoseThatACallIsAboutToUse) {
+  Left stage;
+  stage.bluetoothd.peer(kLamp).discovery_time = 5s;
+  auto call = stage.establish(kAlice, kLamp);
+  stage.run_for(3s);
+  ASSERT_EQ(stage.stage(kLamp), "resolving");
+  EXPECT_EQ(stage.text_of(stage.close_stale(kLamp)), "0");
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "ok hci0");
+}
+
+// Where a device was used last, a link may be another program's that came after us.
+TEST(StaleLinks, OfOtherAdaptersOnlyLeaveTheOneThatWasUsedLast) {
+  Left stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.run_until_answered(stage.release(kAlice, kLamp));
+  stage.run_for(5s);
+  stage.link_of_others(kLamp);
+  EXPECT_EQ(stage.text_of(stage.close_stale(kLamp, true)), "0");
+  EXPECT_EQ(stage.count("Disconnect"), 0U);
+  EXPECT_EQ(stage.text_of(stage.close_stale(kLamp)), "1");
+}
+
+TEST(StaleLinks, ThatStayAreNotCounted) {
+  Left stage;
+  stage.link_of_others(kLamp);
+  const Fault refused{.name = "org.bluez.Error.Failed", .text = "no text that BlueZ is known to say"};
+  stage.bluetoothd.faults["Disconnect"] = {refused, refused};
+  EXPECT_EQ(stage.text_of(stage.close_stale(kLamp)), "0");
+  EXPECT_EQ(stage.count("Disconnect"), 2U) << "once more where it was refused";
+  EXPECT_EQ(stage.bluetoothd.links(Program::foreign), 1U);
+  EXPECT_EQ(stage.text_of(stage.close_stale(kLamp)), "1");
+}
+
+TEST(StaleLinks, ThatBluezDoesNotTellAreAFailureAndNotNone) {
+  Left stage;
+  stage.link_of_others(kLamp);
+  const Fault fault{.name = "org.freedesktop.DBus.Error.LimitsExceeded"};
+  stage.bluetoothd.faults["GetManagedObjects"] = {fault};
+  EXPECT_EQ(stage.text_of(stage.close_stale(kLamp)), "ConnectionFailed bluez-error");
+  stage.bluetoothd.faults["GetManagedObjects"] = {fault};
+  EXPECT_EQ(stage.text_of(stage.stale_links()), "");
+  EXPECT_EQ(stage.text_of(stage.close_stale(kLamp)), "1");
+}
+
+TEST(ClearAllCaches, LeavesInBluezWhatIsInUse) {
+  Left stage;
+  for (auto& device : {kLock, kBell, kDoor, kLamp}) stage.seen_before(device);
+  stage.bluetoothd.bond(stage.bluetoothd.path(kFirst, kLock));
+  stage.bluetoothd.trust(stage.bluetoothd.path(kFirst, kBell));
+  stage.link_of_others(kDoor);
+  EXPECT_EQ(stage.text_of(stage.clear_all_caches()), "4 entries, 1 objects");
+  for (auto& device : {kLock, kBell, kDoor})
+    EXPECT_NE(stage.bluetoothd.object(stage.bluetoothd.path(kFirst, device)), nullptr) << device;
+  EXPECT_EQ(stage.bluetoothd.object(stage.lamp_at()), nullptr);
+  stage.bluetoothd.foreign_disconnect(stage.bluetoothd.path(kFirst, kDoor));
+}
+
+TEST(ClearAllCaches, ForgetsALeasedDeviceWhenItsLinkHasEnded) {
+  Left stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.run_for(1s);
+  EXPECT_EQ(stage.text_of(stage.clear_all_caches()), "1 entries, 0 objects");
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+  stage.run_until_answered(stage.release(kAlice, kLamp));
+  stage.run_for(5s);
+  EXPECT_EQ(stage.bluetoothd.object(stage.lamp_at()), nullptr);
+  EXPECT_FALSE(stage.cache.has(*DeviceAddress::parse(kLamp)));
+}
+
+TEST(ClearAllCaches, LeavesTheObjectsOfIgnoredAdapters) {
+  Left stage;
+  stage.seen_before(kLamp);
+  stage.settings.adapters[kFirst].ignore = true;
+  stage.configure();
+  EXPECT_EQ(stage.text_of(stage.clear_all_caches()), "1 entries, 0 objects");
+  EXPECT_NE(stage.bluetoothd.object(stage.lamp_at()), nullptr);
+}
+
+TEST(ClearAllCaches, CountsOnlyObjectsThatWent) {
+  for (auto* member : {"RemoveDevice", "GetManagedObjects"}) {
+    Left stage;
+    stage.seen_before(kLamp);
+    stage.bluetoothd.faults[member] = {Fault{.name = "org.bluez.Error.Failed"}};
+    EXPECT_EQ(stage.text_of(stage.clear_all_caches()), "1 entries, 0 objects") << member;
+    EXPECT_NE(stage.bluetoothd.object(stage.lamp_at()), nullptr) << member;
+  }
+}
+
+}  // namespace
+}  // namespace bleconnd::simulation
