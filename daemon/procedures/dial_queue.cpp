@@ -55,7 +55,7 @@ std::optional<DialQueue::Grant> DialQueue::turn_now(DeviceAddress device, const 
                                                     Ticket& ticket) {
   if (held_) return {};
   for (auto& adapter : adapters) {
-    if (!is_open_to(adapter, device, terms)) continue;
+    if (!is_open_to(adapter, opening(adapter), device, terms)) continue;
     if (busy(adapter) || awaited(adapter)) return {};
     ticket = {};
     return grant(device, terms, adapter);
@@ -160,32 +160,35 @@ TimePoint DialQueue::rests_until(const std::string& address) const {
 
 std::string DialQueue::first_open(const Waiting& waiting) const {
   for (auto& adapter : waiting.adapters)
-    if (is_open_to(adapter, waiting.device, waiting.terms)) return adapter;
+    if (is_open_to(adapter, opening(adapter), waiting.device, waiting.terms)) return adapter;
   return {};
 }
 
-bool DialQueue::is_open_to(const std::string& adapter, DeviceAddress device, const Terms& terms) const {
+DialQueue::Opening DialQueue::opening(const std::string& adapter) const {
   const auto now = executor_.now();
-  if (!usable(adapter) || !slots_.has_room(adapter, device, now)) return false;
-  return !terms.yields || !failing(adapter) || !circuits_.blocks(adapter, now);
+  return {.now = now,
+          .usable = usable(adapter) != nullptr,
+          .room_for_all = slots_.limit(adapter, now) == 0,
+          .for_the_unhurried = !failing(adapter) || !circuits_.blocks(adapter, now)};
+}
+
+bool DialQueue::is_open_to(const std::string& adapter, const Opening& open, DeviceAddress device,
+                           const Terms& terms) const {
+  const bool has_room = open.room_for_all || slots_.has_room(adapter, device, open.now);
+  return open.usable && has_room && (!terms.yields || open.for_the_unhurried);
 }
 
 // Those whom this adapter would serve now, in the order of arrival. It is asked with each dial that begins or
 // ends, and a thousand can wait: what is the same for all is looked at once.
 std::vector<DialQueue::Waiting*> DialQueue::line(const std::string& adapter) const {
   std::vector<Waiting*> line;
-  if (!usable(adapter)) return line;
-  const auto now = executor_.now();
-  const bool room_for_all = slots_.limit(adapter, now) == 0;
-  const bool yields_to = failing(adapter) && circuits_.blocks(adapter, now);
-  const auto is_open = [&](const Waiting& waiting) {
-    return (room_for_all || slots_.has_room(adapter, waiting.device, now)) &&
-           !(yields_to && waiting.terms.yields);
-  };
+  const auto open = opening(adapter);
   for (auto* waiting : waiting_) {
     if (waiting->looks_again) continue;
     const bool is_first = !waiting->adapters.empty() && waiting->adapters.front() == adapter;
-    if (is_first ? is_open(*waiting) : first_open(*waiting) == adapter) line.push_back(waiting);
+    const bool served = is_first ? is_open_to(adapter, open, waiting->device, waiting->terms)
+                                 : first_open(*waiting) == adapter;
+    if (served) line.push_back(waiting);
   }
   return line;
 }

@@ -182,7 +182,16 @@ class DialQueue {
   std::string first_open(const Waiting& waiting) const;  // empty: none
   std::vector<Waiting*> line(const std::string& adapter) const;
   Grant grant(DeviceAddress device, const Terms& terms, const std::string& adapter);
-  bool is_open_to(const std::string& adapter, DeviceAddress device, const Terms& terms) const;
+  // What an adapter has to offer now, the same for all who wait.
+  struct Opening {
+    TimePoint now;
+    bool usable;
+    bool room_for_all;       // no limit of its slots is known
+    bool for_the_unhurried;  // those who yield where it fails
+  };
+  Opening opening(const std::string& adapter) const;
+  bool is_open_to(const std::string& adapter, const Opening& open, DeviceAddress device,
+                  const Terms& terms) const;
   static bool goes_before(const Waiting& one, const Waiting& other);
   const Waiting* find(DeviceAddress device) const;
   void arrived(Waiting& waiting);
