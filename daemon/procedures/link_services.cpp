@@ -50,10 +50,7 @@ Task<std::optional<GattDatabase>> cached_services(Radio& radio, DeviceWatch& wat
                                                   DeviceAddress device, std::stop_token stop) {
   auto entry = radio.cache.load(device);
   if (!entry || is_too_old(radio, *entry)) co_return std::nullopt;
-  if (!watch.seen().gatt_whole && !watch.seen().services_listed) {
-    const auto deadline = radio.now() + kRead;
-    (void)co_await radio.bluez.list_services(route.path, deadline, stop);
-  }
+  co_await look_for_services(radio, watch, route, stop);
   if (!are_there(entry->services, watch.seen(), route.path)) co_return std::nullopt;
   co_return std::move(entry->services);
 }

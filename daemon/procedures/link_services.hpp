@@ -16,8 +16,8 @@ namespace bleconnd {
 Task<std::optional<GattDatabase>> cached_services(Radio& radio, DeviceWatch& watch, Route route,
                                                   DeviceAddress device, std::stop_token stop);
 
-// Whether there are some already, while the dial waits for the radio: asked right before Connect, so that it
-// is known that signals tell of all others.
+// Whether there are some already, where that is not known. Asked right before Connect, while the dial waits
+// for the radio: from then on signals tell of all others.
 Task<Unit> look_for_services(Radio& radio, DeviceWatch& watch, Route route, std::stop_token stop);
 
 struct ServicesRead {

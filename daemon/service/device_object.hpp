@@ -32,7 +32,7 @@ class DeviceObject final : public sdbus::AdaptorInterfaces<org::bleconnd::Device
   DeviceValues read() const;
 
   std::string Address() override { return session_.address().text(); }
-  // As they are now: what is told by signals can be a turn of the loop behind.
+  // As they are now: what is told by signals can be 20 ms behind.
   std::string State() override { return read().state; }
   std::string Adapter() override { return session_.adapter(); }
   sdbus::ObjectPath BluezDevice() override { return sdbus::ObjectPath{session_.bluez_device()}; }

@@ -17,7 +17,7 @@ BusMessage new_signal(sd_bus* bus, const std::string& path, const char* interfac
   return BusMessage{message};
 }
 
-// `before` empty: all of them.
+// `before` null: all of them.
 void changed_values(sd_bus_message* to, const DeviceValues* before, const DeviceValues& now) {
   const auto differs = [&](auto member) { return !before || before->*member != now.*member; };
   using Values = DeviceValues;

@@ -97,10 +97,9 @@ Task<bool> CacheDirectory::remove(DeviceAddress device) {
   const bool there = has(device);
   // Also what does not count any more, because it could not be removed before.
   if (!there && !held_.contains(device) && !is_cached(folder_, cache_file_name(device), 0)) co_return false;
-  hold(device, nullptr, false);
   // A pass that runs now may still write what was; the one behind it removes that.
   const auto pass = passes_wanted_ = passes_started_ + 1;
-  work_.notify();
+  hold(device, nullptr, false);
   while (!folder_.empty() && passes_ended_ < pass) co_await ended_.until(kNever, unstoppable());
   const auto at = held_.find(device);
   if (at != held_.end() && at->second.state == Held::State::failed && !at->second.text)

@@ -33,8 +33,7 @@ CachedText not_opened(const std::string& folder, int error) {
   if (!open_folder(folder)) return {Kind::unreadable, std::strerror(errno)};
   if (error == ENOENT) return {};
   if (error == ELOOP) return {Kind::unusable, "a symbolic link"};
-  const bool ours = error == EMFILE || error == ENFILE || error == ENOMEM;
-  return {ours ? Kind::unreadable : Kind::unusable, std::strerror(error)};
+  return {is_lack_of_means(error) ? Kind::unreadable : Kind::unusable, std::strerror(error)};
 }
 
 // Nobody changes a file of the cache in place, so its size stays.

@@ -25,11 +25,6 @@ constexpr std::size_t kMostFiles = 256;  // in one folder
 constexpr char kMain[] = "main.conf";
 constexpr char kDropIns[] = "conf.d";
 
-// Says nothing about the file.
-bool is_lack_of_means(int error) {
-  return error == EMFILE || error == ENFILE || error == ENOMEM;
-}
-
 bool is_dev_null(const struct stat& file) {
   return S_ISCHR(file.st_mode) && file.st_rdev == makedev(1, 3);
 }

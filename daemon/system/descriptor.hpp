@@ -3,6 +3,7 @@
 #pragma once
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
 namespace bleconnd {
@@ -24,5 +25,10 @@ class Descriptor {
  private:
   int fd_;
 };
+
+// An errno that says nothing about what was to be opened.
+inline bool is_lack_of_means(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
 
 }  // namespace bleconnd
