@@ -17,6 +17,22 @@ const CallTarget manager_target{"org.bleconnd", "/org/bleconnd", "org.bleconnd.M
 
 }  // namespace
 
+Bus open_bus(const std::string& address, uid_t uid) {
+  sd_bus* raw = nullptr;
+  checked(sd_bus_new(&raw), "sd_bus_new");
+  Bus bus{raw};
+  checked(sd_bus_set_address(raw, address.c_str()), "sd_bus_set_address");
+  checked(sd_bus_set_bus_client(raw, 1), "sd_bus_set_bus_client");
+  as_user(uid, [raw] { checked(sd_bus_start(raw), "sd_bus_start"); });
+  return bus;
+}
+
+std::string unique_name_of(sd_bus* bus) {
+  const char* name = nullptr;
+  checked(sd_bus_get_unique_name(bus, &name), "sd_bus_get_unique_name");
+  return name;
+}
+
 void as_user(uid_t uid, const std::function<void()>& action) {
   if (uid == static_cast<uid_t>(-1) || uid == geteuid()) return action();
   const auto fail = [](const char* what) { throw std::system_error(errno, std::generic_category(), what); };
@@ -58,15 +74,9 @@ Client::Client(Loop& loop, const std::string& bus_address, uid_t uid)
 
 void Client::join() {
   leave();
-  sd_bus* raw = nullptr;
-  checked(sd_bus_new(&raw), "sd_bus_new");
-  bus_.reset(raw);
-  checked(sd_bus_set_address(raw, bus_address_.c_str()), "sd_bus_set_address");
-  checked(sd_bus_set_bus_client(raw, 1), "sd_bus_set_bus_client");
-  as_user(uid_, [raw] { checked(sd_bus_start(raw), "sd_bus_start"); });
-  const char* name = nullptr;
-  checked(sd_bus_get_unique_name(raw, &name), "sd_bus_get_unique_name");
-  unique_name_ = name;
+  bus_ = open_bus(bus_address_, uid_);
+  auto* raw = bus_.get();
+  unique_name_ = unique_name_of(raw);
   const auto filter = [](sd_bus_message* message, void* self, sd_bus_error*) {
     return static_cast<Client*>(self)->receive(message);
   };

@@ -49,6 +49,9 @@ constexpr uid_t nobody = 65534;
 
 // Runs the action under another effective user, without supplementary groups, and comes back. -1: as it is.
 void as_user(uid_t uid, const std::function<void()>& action);
+// A connection of a user, on no loop.
+Bus open_bus(const std::string& address, uid_t uid);
+std::string unique_name_of(sd_bus* bus);
 
 class Client {
  public:

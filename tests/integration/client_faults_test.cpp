@@ -62,7 +62,7 @@ TEST_F(ClientFaults, more_calls_than_the_bus_allows_wait_their_turn) {
     });
   }
   EXPECT_EQ(in_thread([&] { return program->list().empty(); }), false) << "others are answered meanwhile";
-  EXPECT_TRUE(looked_until([&] { return answered == kMany; })) << answered;
+  EXPECT_TRUE(world.until([&] { return answered == kMany; })) << answered;
   EXPECT_EQ(in_order, kMany);
 }
 
@@ -87,11 +87,11 @@ TEST_F(ClientFaults, a_callback_may_give_up_what_it_is_called_for) {
   std::promise<void> answered;
   other = program->establish(kLamp, watching,
                              [&](bleconn::Result<bleconn::Connection>) { answered.set_value(); });
-  ASSERT_TRUE(looked_until([&] { return states > 0; }));
+  ASSERT_TRUE(world.until([&] { return states > 0; }));
   lamp.advertise(true);
   auto answer = answered.get_future();
   ASSERT_TRUE(comes(answer));
-  EXPECT_TRUE(looked_until([&] { return dropped.load(); }));
+  EXPECT_TRUE(world.until([&] { return dropped.load(); }));
   EXPECT_TRUE(link_ends());
 }
 
@@ -113,7 +113,7 @@ TEST_F(ClientFaults, a_callback_may_cancel_the_call_it_is_for_and_others) {
         cancelled += !result.ok() && result.error().category() == bleconn::Category::cancelled ? 1 : 0;
       });
   }
-  EXPECT_TRUE(looked_until([&] { return cancelled == 3; }));
+  EXPECT_TRUE(world.until([&] { return cancelled == 3; }));
   EXPECT_TRUE(world.until([&] { return value_of(client.manager("ListConnections")).empty(); }));
 }
 
@@ -158,12 +158,12 @@ TEST_F(ClientFaults, threads_use_a_client_that_another_one_dispatches) {
       }
       ++over;
     }));
-  EXPECT_TRUE(looked_until([&] {
+  EXPECT_TRUE(world.until([&] {
     mine.dispatch();
     return over == 4;
   }));
   EXPECT_EQ(links, 20);
-  EXPECT_TRUE(looked_until([&] {
+  EXPECT_TRUE(world.until([&] {
     mine.dispatch();
     return !lamp.connected();
   }));
@@ -188,7 +188,7 @@ TEST_F(ClientFaults, in_a_callback_nothing_waits) {
     refuses([&] { (void)mine.list(); });
     answered = true;
   });
-  EXPECT_TRUE(looked_until([&] {
+  EXPECT_TRUE(world.until([&] {
     mine.dispatch();
     return answered;
   }));

@@ -28,7 +28,7 @@ class ClientLeases : public ClientLib {
     return std::find(held.begin(), held.end(), lease("persistent")) != held.end();
   }
   bool is_lost(const bleconn::Connection& link) {
-    return looked_until([&] { return !link.is_connected(); });
+    return world.until([&] { return !link.is_connected(); });
   }
   bool nothing_is_left() {
     return world.until([&] { return value_of(client.manager("ListConnections")).empty(); });

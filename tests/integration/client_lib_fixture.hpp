@@ -26,7 +26,7 @@ class ClientLib : public SharingFixture {
 
   template <class T>
   bool comes(const std::future<T>& future) {
-    return looked_until([&] { return future.wait_for(0s) == std::future_status::ready; });
+    return world.until([&] { return future.wait_for(0s) == std::future_status::ready; });
   }
   // What a blocking call returns or throws, while the test's loop goes on.
   template <class F>

@@ -126,7 +126,7 @@ TEST_F(ClientLib, what_a_callback_refers_to_may_go_with_its_connection) {
     over = true;
   });
   lamp.drop_link();
-  ASSERT_TRUE(looked_until([&] { return runs.load(); }));
+  ASSERT_TRUE(world.until([&] { return runs.load(); }));
   link = bleconn::Connection{};
   EXPECT_TRUE(over);
 }
@@ -244,14 +244,14 @@ TEST_F(ClientLib, no_call_is_lost_over_many_restarts) {
     }));
   for (int count = 0; count < restarts; ++count) {
     const int before = links;
-    ASSERT_TRUE(looked_until([&] { return links > before; })) << count;
+    ASSERT_TRUE(world.until([&] { return links > before; })) << count;
     world.daemon->end(SIGKILL);
     ASSERT_NO_FATAL_FAILURE(start(linger(0)));
   }
   ends = true;
   for (auto& worker : workers) ASSERT_TRUE(comes(worker));
   EXPECT_EQ(failures, 0);
-  EXPECT_TRUE(looked_until([&] { return kept.is_connected(); }));
+  EXPECT_TRUE(world.until([&] { return kept.is_connected(); }));
   EXPECT_TRUE(lamp.connected());
   EXPECT_EQ(in_thread([&] { return kept.release(); }), 0u);
   EXPECT_TRUE(world.until([&] { return value_of(client.manager("ListConnections")).empty(); }));
@@ -359,9 +359,9 @@ TEST_F(ClientLib, is_polled_by_the_caller) {
     if (poll(&ready, 1, 0) > 0) mine.dispatch();
     return done();
   };
-  ASSERT_TRUE(looked_until([&] { return dispatched([&] { return link.has_value(); }); }));
+  ASSERT_TRUE(world.until([&] { return dispatched([&] { return link.has_value(); }); }));
   link.reset();
-  EXPECT_TRUE(looked_until([&] { return dispatched([&] { return !lamp.connected(); }); }));
+  EXPECT_TRUE(world.until([&] { return dispatched([&] { return !lamp.connected(); }); }));
 }
 
 TEST_F(ClientLib, retry_connects_again_after_a_loss) {
@@ -376,7 +376,7 @@ TEST_F(ClientLib, retry_connects_again_after_a_loss) {
       return on.is_connected() ? 42 : 0;
     });
   });
-  ASSERT_TRUE(looked_until([&] { return runs == 1; }));
+  ASSERT_TRUE(world.until([&] { return runs == 1; }));
   lamp.drop_link();
   ASSERT_TRUE(comes(value));
   EXPECT_EQ(value.get(), 42);

@@ -82,7 +82,7 @@ class CtlFixture : public SharingFixture {
     return std::make_unique<ChildProcess>(world.loop, std::move(command));
   }
   bool shows(Terminal& terminal, const std::string& text) {
-    return looked_until([&] { return terminal.shown().find(text) != std::string::npos; });
+    return world.until([&] { return terminal.shown().find(text) != std::string::npos; });
   }
   bool ends(const ChildProcess& program, int status) {
     EXPECT_TRUE(world.until([&] { return program.exit_status().has_value(); })) << program.output();

@@ -127,7 +127,7 @@ TEST_F(Ctl, explains_for_the_tired) {
                         "              hci0: no, has not heard it\n"));
   hci1.power_off();
   ASSERT_EQ(world.outcome(client.establish(kLamp)), "ok");
-  ASSERT_TRUE(looked_until([&] { return output_of({"explain"}).find("hci1") != std::string::npos; }));
+  ASSERT_TRUE(world.until([&] { return output_of({"explain"}).find("hci1") != std::string::npos; }));
   const auto one = output_of({"explain", kLamp});
   EXPECT_THAT(one, HasSubstr("  state       connected on hci0\n"));
   EXPECT_THAT(one,

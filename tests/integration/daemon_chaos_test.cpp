@@ -18,14 +18,7 @@ constexpr int kActs = 300;  // of a round
 
 class DaemonChaos : public SharingFixture, public ::testing::WithParamInterface<Broker> {
  protected:
-  DaemonChaos() : SharingFixture(on(GetParam())) {}
-  static WorldOptions on(Broker broker) {
-    auto options = fast();
-    if (broker == Broker::dbus_daemon || PrivateBus::broker_unavailable().empty())
-      options.bus.broker = broker;  // else it is skipped
-    return options;
-  }
-
+  DaemonChaos() : SharingFixture(fast_on(GetParam())) {}
   void SetUp() override {
     if (GetParam() != world.bus.broker()) GTEST_SKIP() << PrivateBus::broker_unavailable();
     for (std::size_t number = 1; number < kDevices; ++number)
@@ -205,7 +198,7 @@ class DaemonChaos : public SharingFixture, public ::testing::WithParamInterface<
   }
 
   void expect_nothing_left_of_the_round() {
-    looked_until([&] { return world.daemon->process().children().empty(); });  // that write the cache
+    world.until([&] { return world.daemon->process().children().empty(); });  // that write the cache
     expect_nothing_left();
     EXPECT_EQ(value_of(client.manager("ListConnections")), json::array());
     EXPECT_EQ(adapter("Allocated"), json::array());
@@ -276,7 +269,7 @@ TEST_P(DaemonChaos, two_hundred_calls_of_one_client_at_once_are_answered_each) {
   EXPECT_EQ(ok + refused, 200);
   for (std::size_t number = 0; number < kDevices; ++number)
     EXPECT_EQ(world.outcome(client.release(device(number))), "ok") << device(number);
-  looked_until([&] { return world.daemon->process().children().empty(); });
+  world.until([&] { return world.daemon->process().children().empty(); });
 }
 
 // As the storm's bluetoothd is stopped inside of the test, one that is a process, by the kernel.

@@ -296,7 +296,7 @@ TEST_F(DaemonConfiguration, how_old_services_may_be) {
   connect_the_lamp();
   release_the_lamp();
   const auto file = world.folders.cache() + "/AA_BB_CC_DD_EE_FF.json";
-  ASSERT_TRUE(looked_until([&] { return cache_files() == 1 && world.daemon->process().children().empty(); }));
+  ASSERT_TRUE(world.until([&] { return cache_files() == 1 && world.daemon->process().children().empty(); }));
   std::ifstream written{file};
   auto entry = json::parse(written);
   entry["read-at"] = entry["read-at"].get<std::int64_t>() - 7200;
@@ -305,7 +305,7 @@ TEST_F(DaemonConfiguration, how_old_services_may_be) {
   ASSERT_EQ(world.outcome(afresh), "ok");
   EXPECT_EQ(afresh->arguments[1]["services-from-cache"], false);
   release_the_lamp();
-  ASSERT_TRUE(looked_until([&] { return world.daemon->process().children().empty(); }));
+  ASSERT_TRUE(world.until([&] { return world.daemon->process().children().empty(); }));
   const auto recent = client.establish(kLamp);
   ASSERT_EQ(world.outcome(recent), "ok");
   EXPECT_EQ(recent->arguments[1]["services-from-cache"], true);
@@ -317,10 +317,10 @@ TEST_F(DaemonConfiguration, how_many_devices_the_cache_keeps) {
   another_lamp(kOther);
   connect_the_lamp();
   release_the_lamp();
-  ASSERT_TRUE(looked_until([&] { return cache_files() == 1; }));
+  ASSERT_TRUE(world.until([&] { return cache_files() == 1; }));
   ASSERT_EQ(world.outcome(client.establish(kOther)), "ok");
   ASSERT_EQ(value_of(client.release(kOther)), 0);
-  EXPECT_TRUE(looked_until([&] { return world.daemon->process().children().empty() && cache_files() == 1; }));
+  EXPECT_TRUE(world.until([&] { return world.daemon->process().children().empty() && cache_files() == 1; }));
 }
 
 TEST_F(DaemonConfiguration, how_much_the_cache_keeps) {
@@ -330,7 +330,7 @@ TEST_F(DaemonConfiguration, how_much_the_cache_keeps) {
   ASSERT_NO_FATAL_FAILURE(start(linger(0) + "[Cache]\nMaxMiB=1\n"));
   connect_the_lamp();
   release_the_lamp();
-  EXPECT_TRUE(looked_until([&] { return world.daemon->process().children().empty() && cache_files() < 6; }));
+  EXPECT_TRUE(world.until([&] { return world.daemon->process().children().empty() && cache_files() < 6; }));
   EXPECT_GE(cache_files(), 4u);
 }
 

@@ -16,17 +16,8 @@ using namespace std::chrono_literals;
 // A connection that nobody reads from: it is on no loop, and its calls have no reply slots.
 class DeafClient {
  public:
-  DeafClient(const std::string& bus_address, uid_t uid) {
-    sd_bus* raw = nullptr;
-    checked(sd_bus_new(&raw), "sd_bus_new");
-    bus_.reset(raw);
-    checked(sd_bus_set_address(raw, bus_address.c_str()), "sd_bus_set_address");
-    checked(sd_bus_set_bus_client(raw, 1), "sd_bus_set_bus_client");
-    as_user(uid, [raw] { checked(sd_bus_start(raw), "sd_bus_start"); });
-    const char* name = nullptr;
-    checked(sd_bus_get_unique_name(raw, &name), "Hello");
-    unique_name_ = name;
-  }
+  DeafClient(const std::string& bus_address, uid_t uid)
+      : bus_{open_bus(bus_address, uid)}, unique_name_{unique_name_of(bus_.get())} {}
   [[nodiscard]] const std::string& unique_name() const { return unique_name_; }
 
   // False when the bus has thrown it out.
@@ -52,13 +43,7 @@ class DeafClient {
 
 class DaemonDeafClient : public SharingFixture, public ::testing::WithParamInterface<Broker> {
  protected:
-  DaemonDeafClient() : SharingFixture(on(GetParam())) {}
-  static WorldOptions on(Broker broker) {
-    auto options = fast();
-    if (broker == Broker::dbus_daemon || PrivateBus::broker_unavailable().empty())
-      options.bus.broker = broker;  // else it is skipped
-    return options;
-  }
+  DaemonDeafClient() : SharingFixture(fast_on(GetParam())) {}
   void SetUp() override {
     if (GetParam() != world.bus.broker()) GTEST_SKIP() << PrivateBus::broker_unavailable();
     // What is freed shall be free: else a sanitizer keeps 256 MiB of it.
@@ -66,7 +51,7 @@ class DaemonDeafClient : public SharingFixture, public ::testing::WithParamInter
     start();
     connect_the_lamp();  // and release: whatever is made once is made
     release_the_lamp();
-    looked_until([&] { return world.daemon->process().children().empty(); });
+    world.until([&] { return world.daemon->process().children().empty(); });
     at_rest_ = world.daemon->process().status("VmRSS");
   }
 

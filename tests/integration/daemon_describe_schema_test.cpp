@@ -20,7 +20,7 @@ class DaemonDescribeSchema : public SharingFixture {
     return all["devices"].size() == 1 ? all["devices"][0] : json::object();
   }
   bool told(const std::string& address, const std::function<bool(json)>& enough) {
-    return looked_until([&] {
+    return world.until([&] {
       if (enough(device(address))) return true;
       answers.erase(answers.size() - 1);
       return false;
@@ -103,7 +103,7 @@ class DaemonDescribeSchema : public SharingFixture {
       fails(another_lamp(address));
       EXPECT_NE(world.outcome(client.establish(address, {{"max-attempts", 1u}})), "ok");
     }
-    EXPECT_TRUE(looked_until([&] {
+    EXPECT_TRUE(world.until([&] {
       auto all = described("");
       const bool failing =
           all["adapters"][0].contains("trouble") && all["adapters"][0].contains("avoided-for-sec");

@@ -90,7 +90,7 @@ TEST_F(DaemonDescriptors, that_run_out_are_told_and_links_work_and_all_is_writte
   ASSERT_NO_FATAL_FAILURE(allow(1024));
   (void)value_of(client.manager("ClearCache", {Value{kLamp}, Dictionary{}}));
   connect_the_lamp();
-  EXPECT_TRUE(looked_until([&] { return std::filesystem::exists(entry); }));
+  EXPECT_TRUE(world.until([&] { return std::filesystem::exists(entry); }));
   EXPECT_TRUE(logs("services are written to " + world.folders.cache() + " again"));
   EXPECT_TRUE(logs(world.folders.runtime() + "/dials is written again"));
   release_the_lamp();

@@ -137,7 +137,7 @@ TEST_P(DaemonDiskFull, costs_no_link_and_is_told_and_is_made_up_for) {
   const auto cannot_write = "cannot write to " + world.folders.cache() + ": " + kFull;
   const auto persistent_lost = world.folders.state() + "/leases cannot be written: " + kFull;
   use(kLamp);
-  ASSERT_TRUE(looked_until([&] { return !text_of(kLampFile).empty(); }));
+  ASSERT_TRUE(world.until([&] { return !text_of(kLampFile).empty(); }));
   const auto before = text_of(kLampFile);
   ASSERT_NO_FATAL_FAILURE(fill());
 
@@ -148,7 +148,7 @@ TEST_P(DaemonDiskFull, costs_no_link_and_is_told_and_is_made_up_for) {
   for (int times = 0; times < 3; ++times) use(kLamp);
   EXPECT_EQ(logged(cannot_write), 1u);
   EXPECT_EQ(logged(persistent_lost), 1u);
-  looked_until([&] { return world.daemon->process().children().empty(); });
+  world.until([&] { return world.daemon->process().children().empty(); });
   expect_no_half_written_file();
   EXPECT_EQ(text_of(kLampFile), before);
   EXPECT_EQ(text_of(kSecondFile), "");
@@ -156,7 +156,7 @@ TEST_P(DaemonDiskFull, costs_no_link_and_is_told_and_is_made_up_for) {
   make_room();
   use(kThird);
   EXPECT_TRUE(
-      looked_until([&] { return logged("services are written to " + world.folders.cache() + " again"); }));
+      world.until([&] { return logged("services are written to " + world.folders.cache() + " again"); }));
   EXPECT_FALSE(text_of(kThirdFile).empty());
   EXPECT_FALSE(text_of(kSecondFile).empty());
   EXPECT_EQ(logged(world.folders.state() + "/leases is written again"), 1u);
@@ -167,7 +167,7 @@ TEST_P(DaemonDiskFull, costs_no_link_and_is_told_and_is_made_up_for) {
 
 TEST_P(DaemonDiskFull, keeps_no_daemon_from_its_end_and_its_start) {
   use(kLamp);
-  ASSERT_TRUE(looked_until([&] { return !text_of(kLampFile).empty(); }));
+  ASSERT_TRUE(world.until([&] { return !text_of(kLampFile).empty(); }));
   ASSERT_NO_FATAL_FAILURE(fill());
   use(kSecond);
   EXPECT_EQ(world.daemon->end(SIGTERM), 0);
@@ -182,7 +182,7 @@ TEST_P(DaemonDiskFull, keeps_no_daemon_from_its_end_and_its_start) {
   use(kSecond);
   make_room();
   use(kThird);
-  EXPECT_TRUE(looked_until([&] { return !text_of(kSecondFile).empty() && !text_of(kThirdFile).empty(); }));
+  EXPECT_TRUE(world.until([&] { return !text_of(kSecondFile).empty() && !text_of(kThirdFile).empty(); }));
 }
 
 INSTANTIATE_TEST_SUITE_P(of, DaemonDiskFull, ::testing::Values(Lack::bytes, Lack::inodes),

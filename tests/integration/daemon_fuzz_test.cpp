@@ -260,7 +260,7 @@ class DaemonFuzz : public SharingFixture {
       std::ranges::replace(address, '_', ':');
       EXPECT_NE(world.outcome(client.manager("Disconnect", {Value{address}})), "pending") << address;
     }
-    looked_until([&] { return world.daemon->process().children().empty(); });  // that write the cache
+    world.until([&] { return world.daemon->process().children().empty(); });  // that write the cache
     expect_nothing_left();
     EXPECT_EQ(world.daemon->end(SIGTERM), 0) << world.daemon->log();
     EXPECT_THAT(world.daemon->log(), ::testing::Not(HasSubstr("Sanitizer")));

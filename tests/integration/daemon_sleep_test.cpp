@@ -17,13 +17,13 @@ class DaemonSleeps : public QueueFixture {
     ASSERT_TRUE(is_locked());
   }
   bool is_locked() {
-    return looked_until([&] { return logind->locked(); });
+    return world.until([&] { return logind->locked(); });
   }
   bool may_sleep() {
-    return looked_until([&] { return !logind->locked(); });
+    return world.until([&] { return !logind->locked(); });
   }
   bool log_says(const std::string& text) {
-    return looked_until([&] { return world.daemon->log().find(text) != std::string::npos; });
+    return world.until([&] { return world.daemon->log().find(text) != std::string::npos; });
   }
   std::unique_ptr<FakeLogind> logind;
 };

@@ -51,7 +51,7 @@ TEST_F(DaemonStale, are_reported_at_the_start) {
   if (!bluez.running()) bluez.start();
   ASSERT_NO_FATAL_FAILURE(connected_by_another(lamp, hci0));
   ASSERT_NO_FATAL_FAILURE(start(linger(0)));
-  EXPECT_TRUE(looked_until([&] {
+  EXPECT_TRUE(world.until([&] {
     return world.daemon->log().find(kLamp + " is connected (/org/bluez/" + kDev +
                                     "), and nobody leases it here") != std::string::npos;
   }));
