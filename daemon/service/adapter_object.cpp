@@ -1,7 +1,7 @@
 // Adapter1: read from the ledger at each look; PropertiesChanged for what differs from what was told.
 #include "service/adapter_object.hpp"
 
-#include "service/device_object.hpp"
+#include "service/device_objects.hpp"
 #include "service/reply.hpp"
 #include "system/sdbus_compat.hpp"
 

@@ -10,7 +10,7 @@ namespace bleconnd {
 
 // What `write` appends has this type.
 template <class Write>
-void property(sd_bus_message* to, const char* name, const char* type, Write write) {
+void write_property(sd_bus_message* to, const char* name, const char* type, Write write) {
   sd_bus_message_open_container(to, 'e', "sv");
   sd_bus_message_append_basic(to, 's', name);
   sd_bus_message_open_container(to, 'v', type);
@@ -21,20 +21,20 @@ void property(sd_bus_message* to, const char* name, const char* type, Write writ
 
 inline void text_property(sd_bus_message* to, const char* name, const std::string& value, char type = 's') {
   const char signature[] = {type, '\0'};
-  property(to, name, signature, [&] { sd_bus_message_append_basic(to, type, value.c_str()); });
+  write_property(to, name, signature, [&] { sd_bus_message_append_basic(to, type, value.c_str()); });
 }
 
 inline void flag_property(sd_bus_message* to, const char* name, bool value) {
   const int truth = value;
-  property(to, name, "b", [&] { sd_bus_message_append_basic(to, 'b', &truth); });
+  write_property(to, name, "b", [&] { sd_bus_message_append_basic(to, 'b', &truth); });
 }
 
 inline void number_property(sd_bus_message* to, const char* name, std::uint32_t value) {
-  property(to, name, "u", [&] { sd_bus_message_append_basic(to, 'u', &value); });
+  write_property(to, name, "u", [&] { sd_bus_message_append_basic(to, 'u', &value); });
 }
 
 inline void number_property(sd_bus_message* to, const char* name, std::uint64_t value) {
-  property(to, name, "t", [&] { sd_bus_message_append_basic(to, 't', &value); });
+  write_property(to, name, "t", [&] { sd_bus_message_append_basic(to, 't', &value); });
 }
 
 }  // namespace bleconnd

@@ -51,10 +51,6 @@ LogFields fields(const DeviceSession& session, LogKind kind) {
           .attempt = session.attempt()};
 }
 
-bool is_on_the_way(Stage stage) {
-  return stage == Stage::queued || stage == Stage::connecting || stage == Stage::resolving;
-}
-
 LogKind kind_of_end(const std::string& reason) {
   if (reason == "services-incomplete") return LogKind::link_without_services;
   return reason == "released" || reason == "forced" ? LogKind::link_ended : LogKind::link_lost;
@@ -66,14 +62,13 @@ RootObject::RootObject(sdbus::IConnection& connection, Radio& radio, Statistics&
                        UidOf uid_of, std::string version)
     : AdaptorInterfaces{connection, sdbus::ObjectPath{kRootPath}},
       connection_{connection},
-      bus_{bus::native(connection)},
       radio_{radio},
       log_{log},
       uid_of_{std::move(uid_of)},
       version_{std::move(version)},
       statistics_{statistics},
       status_changed_{radio.executor},
-      said_{radio.executor},
+      devices_{bus::native(connection)},
       changes_{radio.executor},
       connections_{radio, *this},
       serving_{radio.executor} {
@@ -81,12 +76,11 @@ RootObject::RootObject(sdbus::IConnection& connection, Radio& radio, Statistics&
   registerAdaptor();
   serving_.spawn(follow_stack());
   serving_.spawn(follow_adapters());
-  serving_.spawn(say_in_turn());
   serving_.spawn(tell_changes());
 }
 
 RootObject::~RootObject() {
-  say_all();
+  devices_.tell_all();
   unregisterAdaptor();
 }
 
@@ -117,7 +111,7 @@ Task<Unit> RootObject::serve_establish(Reply<sdbus::ObjectPath, VariantMap> repl
                                        DeviceAddress address, TimePoint began,
                                        Task<Answer<Established>> answer) {
   auto answered = co_await answer;
-  tell_device(address);
+  devices_.announce(address);
   if (auto* refusal = std::get_if<Refusal>(&answered)) {
     count_answer({}, short_name(refusal->category), began);
     log_refused(by, address, *refusal);
@@ -176,13 +170,11 @@ void RootObject::ReleaseConnection(sdbus::Result<std::uint32_t>&& result, std::s
   if (auto* refusal = std::get_if<Refusal>(&only)) return reply.refuse_with(*refusal);
   const auto of = std::get<DeviceAddress>(device);
   auto answer = connections_.release(caller(), of, std::get<std::optional<Lifetime>>(only));
-  serving_.spawn(serve_release(std::move(reply), of, std::move(answer)));
+  serving_.spawn(serve_release(std::move(reply), std::move(answer)));
 }
 
-Task<Unit> RootObject::serve_release(Reply<std::uint32_t> reply, DeviceAddress of,
-                                     Task<Answer<std::uint32_t>> answer) {
+Task<Unit> RootObject::serve_release(Reply<std::uint32_t> reply, Task<Answer<std::uint32_t>> answer) {
   auto answered = co_await answer;
-  tell_device(of);
   if (auto* refusal = std::get_if<Refusal>(&answered)) {
     reply.refuse_with(*refusal);
   } else {
@@ -432,60 +424,17 @@ TimePoint RootObject::say_whether_adapter() {
   return kNever;
 }
 
-// What the procedures tell waits for the next turn of the loop: by then a call to BlueZ has been sent, and
-// this is done while BlueZ works.
-void RootObject::say(std::function<void()> signal) {
-  if (unsaid_.empty()) said_.notify();
-  unsaid_.push_back({std::move(signal), {}});
-}
-
-// A stage on the way to a link that has ended within the turn is not told: nobody could have seen it.
-void RootObject::say_stage(const DeviceSession& session, const std::string& reason) {
-  const auto address = session.address();
-  if (!unsaid_.empty() && unsaid_.back().stage_of == address) unsaid_.pop_back();
-  say([this, address, stage = std::string{text(session.stage())}, reason] {
-    emitConnectionStateChanged(sdbus::ObjectPath{object_path(address)}, address.text(), stage, reason);
-  });
-  if (is_on_the_way(session.stage())) unsaid_.back().stage_of = address;
-}
-
-void RootObject::say_of(const DeviceSession& session, std::function<void(DeviceObject&)> signal) {
-  say([this, address = session.address(), signal = std::move(signal)] {
-    if (auto device = devices_.find(address); device != devices_.end()) signal(*device->second);
-  });
-}
-
-void RootObject::say_all() {
-  for (auto& each : std::exchange(unsaid_, {})) tell(each.signal);
-}
-
-Task<Unit> RootObject::say_in_turn() {
-  for (;;) {
-    while (unsaid_.empty()) co_await said_.until(kNever, unstoppable());
-    const auto now = radio_.now();
-    co_await sleep_until(radio_.executor, now, unstoppable());
-    say_all();
-  }
-}
-
 // However much changes within kTogether, one signal an object tells of it.
 Task<Unit> RootObject::tell_changes() {
   for (;;) {
     co_await changes_.until(kNever, unstoppable());
     const auto until = radio_.now() + kTogether;
     co_await sleep_until(radio_.executor, until, unstoppable());
-    while (!changed_devices_.empty()) tell_device(*changed_devices_.begin());
+    devices_.tell_all();
     for (auto& [name, adapter] : adapters_) adapter->announce_changes();
     const auto connections = Connections();
     if (std::exchange(told_connections_, connections) != connections) announce("Connections");
   }
-}
-
-// Before the answer of a call that has changed it: who keeps the properties that signals tell has them then.
-void RootObject::tell_device(DeviceAddress address) {
-  say_all();
-  if (changed_devices_.erase(address) == 0) return;
-  if (auto device = devices_.find(address); device != devices_.end()) device->second->announce_changes();
 }
 
 Task<Unit> RootObject::follow_adapters() {
@@ -568,32 +517,26 @@ std::string RootObject::status() const {
 // --- what the procedures tell ---
 
 void RootObject::appeared(DeviceSession& session) {
-  // Which takes as long as the rest of what a call does before it dials.
-  say([this, &session] {
-    devices_.emplace(session.address(), std::make_unique<DeviceObject>(connection_, bus_, session));
-  });
+  devices_.appeared(session);
+  changes_.notify();
 }
 
 void RootObject::changed(DeviceSession& session) {
   changes_.notify();
-  changed_devices_.insert(session.address());
+  devices_.changed(session.address());
   auto way = on_their_way_.find(session.address());
   if (way == on_their_way_.end() || !session.services_verified()) return;
   if (!std::exchange(way->second.verified, true)) statistics_.count("services-verified");
 }
 
 void RootObject::stage_changed(DeviceSession& session, const std::string& reason) {
-  if (auto device = devices_.find(session.address()); device != devices_.end())
-    device->second->stage_changed();
+  devices_.stage_changed(session, reason);
   if (session.connected())
     connected_.insert(session.address());
   else
     connected_.erase(session.address());
   changed(session);
-  say_stage(session, reason);
-  // A link that is lost and back within kTogether would be the same one to who watches the property.
-  if (session.stage() == Stage::disconnected)
-    say_of(session, [](DeviceObject& device) { device.announce_changes(); });
+  if (session.stage() == Stage::disconnected && reason != "released") devices_.tell(session.address());
   count_stage(session);
   if (session.connected())
     log_.write(LogLevel::info,
@@ -647,7 +590,7 @@ void RootObject::attempt_failed(DeviceSession& session, const FailedAttempt& fai
   statistics_.count("attempts-failed/" + adapter_label(session.adapter()) + "/" + short_name(as.category));
   statistics_.count("failures/" + as.token);
   changed(session);
-  say_of(session, [failed, as](DeviceObject& device) { device.attempt_failed(failed, as); });
+  devices_.attempt_failed(session.address(), failed, as);
   auto about = fields(session, failed.last ? LogKind::gave_up : LogKind::attempt_failed);
   about.attempt = failed.attempt;
   about.error = short_name(as.category);
@@ -662,7 +605,7 @@ void RootObject::attempt_failed(DeviceSession& session, const FailedAttempt& fai
 void RootObject::link_ended(DeviceSession& session, const std::string& reason) {
   statistics_.count("links-ended/" + adapter_label(session.adapter()) + "/" + reason_label(reason));
   on_their_way_.erase(session.address());
-  say_of(session, [reason](DeviceObject& device) { device.link_ended(reason); });
+  devices_.link_ended(session.address(), reason);
   const bool silent = reason == "services-incomplete";
   auto about = fields(session, kind_of_end(reason));
   about.detail = reason;
@@ -702,7 +645,8 @@ void RootObject::lease_passes(DeviceSession& session, LeaseChange change, const 
 
 void RootObject::services_changed(DeviceSession& session, const std::vector<std::string>& difference) {
   statistics_.count("services-changed");
-  say_of(session, [](DeviceObject& device) { device.services_changed(); });
+  devices_.services_changed(session.address());
+  changes_.notify();
   log_.write(LogLevel::notice,
              fmt::format("{}: services changed: {}", session.address().text(), fmt::join(difference, ", ")),
              fields(session, LogKind::services_changed));
@@ -712,10 +656,7 @@ void RootObject::gone(DeviceSession& session) {
   if (session.connected())  // it ends, and its link does not
     log_.write(LogLevel::info, session.address().text() + ": the link stays up for those who lease it",
                fields(session, LogKind::link_left_up));
-  say_all();
-  if (auto device = devices_.find(session.address()); device != devices_.end())
-    device->second->announce_changes();
-  devices_.erase(session.address());
+  devices_.gone(session.address());
   on_their_way_.erase(session.address());
   connected_.erase(session.address());
   announce_connections();

@@ -19,7 +19,7 @@
 #include "procedures/describe.hpp"
 #include "service/adapter_object.hpp"
 #include "service/arguments.hpp"
-#include "service/device_object.hpp"
+#include "service/device_objects.hpp"
 #include "service/gatt_variants.hpp"
 #include "service/reply.hpp"
 
@@ -89,7 +89,7 @@ class RootObject final
   void count_stage(DeviceSession& session);
   void count_others();
   void log_refused(const Caller& by, DeviceAddress address, const Refusal& refusal);
-  Task<Unit> serve_release(Reply<std::uint32_t> reply, DeviceAddress of, Task<Answer<std::uint32_t>> answer);
+  Task<Unit> serve_release(Reply<std::uint32_t> reply, Task<Answer<std::uint32_t>> answer);
   Task<Unit> serve_close_stale(Reply<std::uint32_t> reply, std::string what, DeviceAddress of,
                                Task<Answer<std::uint32_t>> answer);
   Task<Unit> serve_disconnect(Reply<> reply, Task<Answer<Unit>> answer);
@@ -98,13 +98,7 @@ class RootObject final
                          Task<Answer<Cleared>> answer);
   Task<Unit> serve_clear_all(Reply<std::uint32_t> reply, Caller by, Task<Answer<Cleared>> answer);
   Task<Unit> serve_describe(Reply<std::string> reply, Task<Answer<Description>> answer);
-  void say(std::function<void()> signal);
-  void say_of(const DeviceSession& session, std::function<void(DeviceObject&)> signal);
-  void say_stage(const DeviceSession& session, const std::string& reason);
-  void say_all();
-  Task<Unit> say_in_turn();
   Task<Unit> tell_changes();
-  void tell_device(DeviceAddress address);
   Task<Unit> follow_adapters();
   void match_adapters();
   void report_troubles();
@@ -116,7 +110,6 @@ class RootObject final
   void announce(const char* property);
 
   sdbus::IConnection& connection_;
-  sd_bus* bus_;  // the same
   Radio& radio_;
   const Log& log_;
   UidOf uid_of_;
@@ -141,16 +134,9 @@ class RootObject final
   std::map<std::string, OtherCounter> other_counters_;
   std::function<void()> reload_ = [] {};
   Notice status_changed_;
-  std::map<DeviceAddress, std::unique_ptr<DeviceObject>> devices_;
-  std::set<DeviceAddress> connected_;        // devices with a link: counted at every change, so kept
-  std::set<DeviceAddress> changed_devices_;  // whose properties are still to be told
-  struct Unsaid {
-    std::function<void()> signal;
-    std::optional<DeviceAddress> stage_of;  // whose stage on the way to a link it tells
-  };
-  std::vector<Unsaid> unsaid_;  // in order
-  Notice said_;
-  Notice changes_;                                                  // of any object's properties
+  DeviceObjects devices_;
+  std::set<DeviceAddress> connected_;  // devices with a link: counted at every change, so kept
+  Notice changes_;                     // of any object's properties
   std::map<std::string, std::unique_ptr<AdapterObject>> adapters_;  // by name
   std::map<std::uint32_t, TimePoint> quota_told_;                   // by user, when it was said last
   std::set<std::string> troubled_;                                  // adapters, by address

@@ -86,23 +86,28 @@ void LineLog::put(const std::string& key, const std::string& value) {
 }
 
 bool LineLog::append(std::string_view text) {
+  if (!is_there()) return rewrite();
   ++lines_;
   bytes_ += text.size();
-  const Descriptor file{open(file_.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_APPEND)};
-  const int error = file.get() < 0 ? errno : write_whole(file.get(), text);
+  const int error = write_whole(appended_.get(), text);
   if (error == 0) return true;
-  if (file.get() < 0) return rewrite();  // somebody took it away
   say("cannot be written", error);
   whole_ = false;  // a torn line may be its end: the next change writes all of it anew
   return false;
+}
+
+// Nobody took it away.
+bool LineLog::is_there() const {
+  struct stat now {};
+  return fstat(appended_.get(), &now) == 0 && now.st_nlink > 0;
 }
 
 bool LineLog::rewrite() {
   std::string text = head_ + "\n";
   for (auto& [key, value] : values_) text += key + " " + value + "\n";
   const auto temporary = file_ + ".new";
-  const Descriptor file{
-      open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR)};
+  Descriptor file{open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+                       S_IRUSR | S_IWUSR)};
   int error = file.get() < 0 ? errno : write_whole(file.get(), text);
   if (error == 0 && rename(temporary.c_str(), file_.c_str()) < 0) error = errno;
   if (error != 0) {
@@ -111,6 +116,7 @@ bool LineLog::rewrite() {
     say("cannot be written", error);
     return false;
   }
+  appended_ = std::move(file);
   whole_ = true;
   lines_ = values_.size();
   bytes_ = rewritten_ = text.size();

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "system/descriptor.hpp"
+
 namespace bleconnd {
 
 class Journal;
@@ -28,9 +30,11 @@ class LineLog {
  private:
   bool rewrite();
   bool append(std::string_view text);  // to the file that rewrite() made
+  bool is_there() const;
   void say(const char* what, int error);
 
   std::string file_;
+  Descriptor appended_{-1};  // of that file: a connect writes five lines
   std::string head_;
   const Journal& journal_;
   std::map<std::string, std::string> values_;

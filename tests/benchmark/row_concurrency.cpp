@@ -48,7 +48,7 @@ struct Crowd {
     };
     if (!side.world.until(all_done, kPatience) || released.size() != count)
       throw std::runtime_error(std::to_string(released.size()) + " of " + std::to_string(count) +
-                               " were connected\n" + last_part(side.world.daemon->log()));
+                               " were connected\n" + last_part(side.log()));
     side.settle();
   }
   static std::string last_part(const std::string& text) {

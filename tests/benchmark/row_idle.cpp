@@ -118,7 +118,7 @@ double resident_with_cache(Run& run) {
     side.settle();
   };
   connect();
-  require(side.world.daemon->end(SIGTERM) == 0, "the daemon's end: " + side.world.daemon->log());
+  require(side.world.daemon->end(SIGTERM) == 0, "the daemon's end: " + side.log());
   copy_entry(side.world.folders.cache(), address, kCached);
   require(side.world.start_daemon(run.programs.daemon), "no READY=1");
   connect();

@@ -97,8 +97,7 @@ inline WorldOptions instant() {
   WorldOptions options;
   options.bluez.speed = 1;
   auto& timing = options.bluez.timing;
-  timing.link_up = timing.reply_after_link = timing.discover_services = timing.reread_services = 0ms;
-  timing.read_name = timing.disconnect = timing.connected_false = 0ms;
+  timing.make_links_instant();
   timing.power_change = timing.discovering_signal = 1ms;
   timing.advertising = 100ms;
   timing.temporary = std::chrono::hours{10};
@@ -125,8 +124,9 @@ class Side {
   // After the scene is set.
   void start(const std::string& main_conf = "[General]\nLingerSec=0\n") {
     if (!bluez.running()) bluez.start();
+    if (who == Who::ours) log_to_file();
     if (who == Who::ours && !world.start_daemon(programs_.daemon, main_conf))
-      throw std::runtime_error("no READY=1: " + world.daemon->log());
+      throw std::runtime_error("no READY=1: " + log());
     if (who == Who::relay)
       relay = std::make_unique<Worker>(world.loop, world.bus.address(),
                                        std::vector<std::string>{programs_.cycle, "relay"});
@@ -151,7 +151,8 @@ class Side {
   nlohmann::json cycle(const std::string& address) {
     const auto answer = worker->ask(name_of(address));
     if (answer["failure"] != "")
-      throw std::runtime_error(name() + ": " + answer["failure"].get<std::string>() + "\n" + world.report());
+      throw std::runtime_error(name() + ": " + answer["failure"].get<std::string>() + "\n" + world.report() +
+                               log());
     settle();
     bluez.forget_calls();
     return answer;
@@ -163,13 +164,17 @@ class Side {
       const auto reply = client.manager_property("State");
       return world.outcome(reply) == "ok" && reply->arguments[0] == "running";
     };
-    if (!world.until(runs)) throw std::runtime_error("the daemon does not run: " + world.daemon->log());
+    if (!world.until(runs)) throw std::runtime_error("the daemon does not run: " + log());
   }
   // Of all processes that stand between a program and BlueZ.
   [[nodiscard]] double cpu() {
     return cpu_ms(worker->pid()) + (who == Who::ours ? cpu_ms(daemon_pid())
                                     : relay          ? cpu_ms(relay->pid())
                                                      : 0);
+  }
+  [[nodiscard]] std::string log() const {
+    std::ifstream file{log_file_};
+    return {std::istreambuf_iterator<char>{file}, {}};
   }
   [[nodiscard]] pid_t daemon_pid() { return world.daemon->process().pid(); }
   // Who holds the links: the daemon, or the library's process.
@@ -185,7 +190,16 @@ class Side {
   std::unique_ptr<Worker> worker;
 
  private:
+  // Not to this process: it plays BlueZ, and would be woken for each line in the midst of a call.
+  void log_to_file() {
+    log_file_ = world.folders.runtime() + ".log";
+    world.daemon_options.before_exec = [file = log_file_] {
+      const int log = open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, S_IRUSR | S_IWUSR);
+      return dup2(log, STDOUT_FILENO) >= 0 && dup2(log, STDERR_FILENO) >= 0;
+    };
+  }
   const Programs& programs_;
+  std::string log_file_;
 };
 
 struct Figure {

@@ -52,6 +52,12 @@ struct BluezTiming {
   std::chrono::microseconds advertising = 1s;            // between two reports of one device
   std::chrono::microseconds kernel_drops_links = 2s;     // after bluetoothd was killed
   std::chrono::microseconds adapters_appear = 100ms;     // after the name is owned again
+
+  // Links and services come and go in no time.
+  void make_links_instant() {
+    link_up = reply_after_link = discover_services = reread_services = 0ms;
+    read_name = disconnect = connected_false = 0ms;
+  }
 };
 
 struct BluezSettings {

@@ -283,22 +283,49 @@ TEST_F(DaemonCalls, signals_tell_the_whole_course) {
   release_the_lamp();
   EXPECT_TRUE(told("PC /org/bleconnd {\"Connections\":0}"));
   ASSERT_TRUE(world.until([&] { return client.count_signals("InterfacesRemoved") == 1; }));
-  EXPECT_THAT(told_states(), ElementsAre("queued", "discovering", "connecting", "resolving", "connected",
-                                         "disconnecting (released)", "disconnected (released)"));
+  // What lasted less than 20 ms can have been left out.
+  auto course = std::vector<std::string>{"queued",
+                                         "discovering",
+                                         "connecting",
+                                         "resolving",
+                                         "connected",
+                                         "disconnecting (released)",
+                                         "disconnected (released)"};
+  const auto states = told_states();
+  std::erase_if(course, [&](auto& each) { return std::ranges::count(states, each) == 0; });
+  EXPECT_EQ(states, course);
+  EXPECT_THAT(states, IsSupersetOf({"discovering", "connected", "disconnected (released)"}));
   const auto first = client.signals("ConnectionStateChanged").front();
   EXPECT_EQ(first.path, "/org/bleconnd");
-  EXPECT_EQ(first.arguments, (json{kOurPath, kLamp, "queued", ""}));
+  EXPECT_EQ(first.arguments, (json{kOurPath, kLamp, states.front(), ""}));
   const auto lines = client.described();
   EXPECT_EQ(lines.front(), "IA " + kOurPath);
   EXPECT_THAT(lines, Contains("IR " + kOurPath));
   EXPECT_THAT(lines, Contains("Disconnected " + kOurPath + " [\"released\"]"));
-  std::vector<std::string> states;
+  std::vector<std::string> properties;
   for (const auto& signal : client.signals("PropertiesChanged"))
     if (signal.path == kOurPath && signal.arguments[1].contains("State"))
-      states.push_back(signal.arguments[1]["State"]);
-  // What lasted less than 20 ms can have been told together with what followed.
-  EXPECT_THAT(states, IsSupersetOf({"connected", "disconnected"}));
-  EXPECT_EQ(states.back(), "disconnected");
+      properties.push_back(signal.arguments[1]["State"]);
+  EXPECT_THAT(properties, Contains("connected"));
+}
+
+// Of a link that comes and is released within the 20 ms in which signals are gathered only the object is
+// told. A machine that is busy takes longer now and then.
+TEST_F(DaemonCalls, a_link_that_is_released_at_once_is_not_told) {
+  bluez.settings().timing.make_links_instant();
+  hci0.discovered(lamp);
+  const auto is_of_lamp = [](const std::string& line) { return line.find("dev_") != std::string::npos; };
+  std::vector<std::string> told;
+  for (int tries = 0; tries < 100; ++tries) {
+    client.forget_signals();
+    connect_the_lamp();
+    release_the_lamp();
+    ASSERT_TRUE(world.until([&] { return client.count_signals("InterfacesRemoved") == 1; }));
+    told.clear();
+    std::ranges::copy_if(client.described(), std::back_inserter(told), is_of_lamp);
+    if (told.size() == 2) break;
+  }
+  EXPECT_THAT(told, ElementsAre("IA " + kOurPath, "IR " + kOurPath));
 }
 
 TEST_F(DaemonCalls, a_failed_attempt_is_told_with_its_back_off) {

@@ -60,11 +60,14 @@ TEST_F(DaemonMaintains, a_link_that_is_lost_is_told_by_the_property_too) {
   lamp.drop_link();
   ASSERT_TRUE(told_state_becomes("disconnected (link-lost)"));
   ASSERT_EQ(world.outcome(client.establish(kLamp)), "ok");
-  std::vector<std::string> states;
-  for (const auto& signal : client.signals("PropertiesChanged"))
-    if (signal.arguments[1].contains("State")) states.push_back(signal.arguments[1]["State"]);
-  EXPECT_THAT(states, ::testing::SizeIs(::testing::Ge(2)));
-  EXPECT_EQ(states.empty() ? "" : states.back(), "connected");
+  const auto states = [&] {
+    std::vector<std::string> told;
+    for (const auto& signal : client.signals("PropertiesChanged"))
+      if (signal.arguments[1].contains("State")) told.push_back(signal.arguments[1]["State"]);
+    return told;
+  };
+  EXPECT_TRUE(world.until([&] { return states().size() >= 2 && states().back() == "connected"; }))
+      << ::testing::PrintToString(states());
   EXPECT_EQ(value_of(client.release(kLamp)), 1);
   EXPECT_EQ(value_of(first.release(kLamp)), 0);
 }

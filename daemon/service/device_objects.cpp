@@ -1,0 +1,278 @@
+// A message that cannot be made or sent is dropped: the bus is closing, nobody is there to be told.
+#include "service/device_objects.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <iterator>
+#include <string_view>
+#include <utility>
+
+namespace bleconnd {
+namespace {
+
+constexpr char kProperties[] = "org.freedesktop.DBus.Properties";
+constexpr char kObjectManager[] = "org.freedesktop.DBus.ObjectManager";
+constexpr const char* kOfEveryObject[] = {"org.freedesktop.DBus.Peer", "org.freedesktop.DBus.Introspectable",
+                                          kProperties};
+
+std::uint64_t realtime_usec() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+}
+
+BusMessage new_signal(sd_bus* bus, const std::string& path, const char* interface, const char* member) {
+  sd_bus_message* message{};
+  sd_bus_message_new_signal(bus, &message, path.c_str(), interface, member);
+  return BusMessage{message};
+}
+
+std::optional<DeviceAddress> address_in(std::string_view path) {
+  const auto name = path.substr(path.rfind('/') + 1);
+  if (!name.starts_with("dev_")) return {};
+  std::string text{name.substr(4)};
+  std::ranges::replace(text, '_', ':');
+  const auto address = DeviceAddress::parse(text);
+  if (!address || object_path(*address) != path) return {};
+  return address;
+}
+
+// One that another stage follows within a few milliseconds.
+bool is_on_the_way(Stage stage) {
+  return stage == Stage::queued || stage == Stage::connecting || stage == Stage::resolving ||
+         stage == Stage::disconnecting;
+}
+
+constexpr std::string_view kReleased = "released";
+
+}  // namespace
+
+std::string object_path(DeviceAddress address) {
+  return std::string{kRootPath} + "/" + address.object_name();
+}
+
+const sd_bus_vtable DeviceObjects::kMembers[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_PROPERTY("Address", "s", on_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("State", "s", on_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("Adapter", "s", on_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("BluezDevice", "o", on_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("Attempt", "u", on_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("QueuePosition", "u", on_get, 0, 0),
+    SD_BUS_PROPERTY("LastError", "(ss)", on_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("Leases", "a(sus)", on_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("ServicesCached", "b", on_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("ServicesVerified", "b", on_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("ConnectedSince", "t", on_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_SIGNAL_WITH_NAMES("AttemptFailed", "uussst",
+                             SD_BUS_PARAM(attempt) SD_BUS_PARAM(max_attempts) SD_BUS_PARAM(error)
+                                 SD_BUS_PARAM(detail) SD_BUS_PARAM(message) SD_BUS_PARAM(retry_in_usec),
+                             0),
+    SD_BUS_SIGNAL_WITH_NAMES("Disconnected", "s", SD_BUS_PARAM(reason), 0),
+    SD_BUS_SIGNAL("ServicesChanged", "", 0),
+    SD_BUS_VTABLE_END};
+
+DeviceObjects::DeviceObjects(sd_bus* bus) : bus_{bus} {
+  sd_bus_slot* slot{};
+  // At the parent of the root: sd-bus lets no object of its own have a table for what is below it.
+  must(sd_bus_add_fallback_vtable(bus_, &slot, "/org", kDevice1, kMembers, on_find, this),
+       "sd_bus_add_fallback_vtable");
+  members_.reset(slot);
+  must(sd_bus_add_node_enumerator(bus_, &slot, kRootPath, on_enumerate, this), "sd_bus_add_node_enumerator");
+  paths_.reset(slot);
+}
+
+// --- what is asked ---
+
+const DeviceObjects::Device* DeviceObjects::present(const char* path) const {
+  const auto address = address_in(path);
+  if (!address) return nullptr;
+  const auto device = devices_.find(*address);
+  return device != devices_.end() && device->second.session ? &device->second : nullptr;
+}
+
+int DeviceObjects::on_find(sd_bus*, const char* path, const char*, void* self, void** found, sd_bus_error*) {
+  const auto* device = static_cast<DeviceObjects*>(self)->present(path);
+  *found = const_cast<Device*>(device);  // handed to on_get alone
+  return device ? 1 : 0;
+}
+
+// sd-bus frees the list, and its texts.
+int DeviceObjects::on_enumerate(sd_bus*, const char*, void* self, char*** paths, sd_bus_error*) {
+  const auto& devices = static_cast<DeviceObjects*>(self)->devices_;
+  auto** list = static_cast<char**>(std::calloc(devices.size() + 1, sizeof(char*)));
+  if (!list) return -ENOMEM;
+  std::size_t count = 0;
+  for (auto& [address, device] : devices)
+    if (device.session) list[count++] = strdup(object_path(address).c_str());
+  *paths = list;
+  return 1;
+}
+
+// As they are now: what is told by signals can be 20 ms behind.
+int DeviceObjects::on_get(sd_bus*, const char*, const char*, const char* property, sd_bus_message* reply,
+                          void* found, sd_bus_error*) {
+  const auto& device = *static_cast<const Device*>(found);
+  return write_value(reply, property, values_of(*device.session, device.connected_since)) ? 1 : -ENOENT;
+}
+
+// --- what happens ---
+
+void DeviceObjects::appeared(const DeviceSession& session) {
+  auto& device = devices_[session.address()];
+  if (!std::exchange(device.session, &session)) ++present_;
+  device.changed = true;
+}
+
+void DeviceObjects::gone(DeviceAddress address) {
+  const auto device = devices_.find(address);
+  if (device == devices_.end()) return;
+  if (std::exchange(device->second.session, nullptr)) --present_;
+  device->second.connected_since = 0;
+  if (!device->second.told) devices_.erase(device);  // nobody has heard of it
+}
+
+void DeviceObjects::changed(DeviceAddress address) {
+  if (const auto device = devices_.find(address); device != devices_.end()) device->second.changed = true;
+}
+
+void DeviceObjects::stage_changed(const DeviceSession& session, const std::string& reason) {
+  const auto found = devices_.find(session.address());
+  if (found == devices_.end()) return;
+  auto& device = found->second;
+  device.changed = true;
+  if (!session.connected())
+    device.connected_since = 0;
+  else if (device.connected_since == 0)
+    device.connected_since = realtime_usec();
+  if (!device.untold.empty())
+    if (const auto* before = std::get_if<StageChange>(&device.untold.back());
+        before && is_on_the_way(before->stage))
+      device.untold.pop_back();
+  device.untold.emplace_back(StageChange{session.stage(), reason});
+  if (is_as_told(device, reason)) device.untold.clear();
+}
+
+// A link that was released and is there again before its end was told, or one that was released before it was
+// told: to who is told it is as before.
+bool DeviceObjects::is_as_told(const Device& device, const std::string& reason) {
+  const auto& told = device.told;
+  const auto& session = *device.session;
+  const bool same_link = session.connected() && told && told->stage == Stage::connected &&
+                         told->adapter == session.adapter() && told->bluez_device == session.bluez_device();
+  const bool none = session.stage() == Stage::disconnected && reason == kReleased &&
+                    (!told || told->stage == Stage::disconnected);
+  return (same_link || none) && std::ranges::all_of(device.untold, [](const Event& event) {
+           if (const auto* end = std::get_if<LinkEnd>(&event)) return end->reason == kReleased;
+           return std::holds_alternative<StageChange>(event);
+         });
+}
+
+void DeviceObjects::attempt_failed(DeviceAddress address, const FailedAttempt& failed, const Refusal& as) {
+  happened(address, AttemptFailure{failed, as});
+}
+
+void DeviceObjects::link_ended(DeviceAddress address, const std::string& reason) {
+  happened(address, LinkEnd{reason});
+}
+
+void DeviceObjects::services_changed(DeviceAddress address) {
+  happened(address, ServicesChange{});
+}
+
+void DeviceObjects::happened(DeviceAddress address, Event event) {
+  const auto device = devices_.find(address);
+  if (device == devices_.end()) return;
+  device->second.changed = true;
+  device->second.untold.push_back(std::move(event));
+}
+
+// --- what is told ---
+
+void DeviceObjects::announce(DeviceAddress address) {
+  if (const auto device = devices_.find(address); device != devices_.end()) announce(address, device->second);
+}
+
+void DeviceObjects::announce(DeviceAddress address, Device& device) {
+  if (device.told || !device.session) return;
+  device.told = values_of(*device.session, 0);
+  device.told->stage = Stage::disconnected;
+  emit_added(object_path(address), *device.told);
+}
+
+void DeviceObjects::tell(DeviceAddress address) {
+  if (const auto device = devices_.find(address); device != devices_.end()) tell(address, device->second);
+}
+
+void DeviceObjects::tell_all() {
+  for (auto each = devices_.begin(); each != devices_.end();) {
+    tell(each->first, each->second);
+    const bool gone = !each->second.session;
+    if (gone) emit_removed(object_path(each->first));
+    each = gone ? devices_.erase(each) : std::next(each);
+  }
+}
+
+void DeviceObjects::tell(DeviceAddress address, Device& device) {
+  if (!std::exchange(device.changed, false)) return;
+  announce(address, device);
+  for (auto& event : std::exchange(device.untold, {})) emit(address, event);
+  if (!device.session) return;
+  auto now = values_of(*device.session, device.connected_since);
+  if (differ(*device.told, now)) emit_changed(object_path(address), *device.told, now);
+  device.told = std::move(now);
+}
+
+void DeviceObjects::emit(DeviceAddress address, const Event& event) {
+  const auto path = object_path(address);
+  if (const auto* change = std::get_if<StageChange>(&event)) {
+    const std::string stage{text(change->stage)};
+    sd_bus_emit_signal(bus_, kRootPath, "org.bleconnd.Manager1", "ConnectionStateChanged", "osss",
+                       path.c_str(), address.text().c_str(), stage.c_str(), change->reason.c_str());
+  } else if (const auto* failure = std::get_if<AttemptFailure>(&event)) {
+    const auto& [failed, as] = *failure;
+    const auto retry_in = std::chrono::duration_cast<std::chrono::microseconds>(failed.retry_in);
+    const std::string error{error_name(as.category)};
+    sd_bus_emit_signal(bus_, path.c_str(), kDevice1, "AttemptFailed", "uussst", failed.attempt, failed.bound,
+                       error.c_str(), as.token.c_str(), as.message.c_str(),
+                       static_cast<std::uint64_t>(retry_in.count()));
+  } else if (const auto* end = std::get_if<LinkEnd>(&event)) {
+    sd_bus_emit_signal(bus_, path.c_str(), kDevice1, "Disconnected", "s", end->reason.c_str());
+  } else {
+    sd_bus_emit_signal(bus_, path.c_str(), kDevice1, "ServicesChanged", nullptr);
+  }
+}
+
+void DeviceObjects::emit_added(const std::string& path, const DeviceValues& values) {
+  const auto signal = new_signal(bus_, kRootPath, kObjectManager, "InterfacesAdded");
+  auto* to = signal.get();
+  if (!to) return;
+  sd_bus_message_append_basic(to, 'o', path.c_str());
+  sd_bus_message_open_container(to, 'a', "{sa{sv}}");
+  for (const char* interface : kOfEveryObject) sd_bus_message_append(to, "{sa{sv}}", interface, 0);
+  sd_bus_message_open_container(to, 'e', "sa{sv}");
+  sd_bus_message_append_basic(to, 's', kDevice1);
+  write_all(to, values);
+  sd_bus_message_close_container(to);
+  sd_bus_message_close_container(to);
+  sd_bus_send(bus_, to, nullptr);
+}
+
+void DeviceObjects::emit_changed(const std::string& path, const DeviceValues& before,
+                                 const DeviceValues& now) {
+  const auto signal = new_signal(bus_, path, kProperties, "PropertiesChanged");
+  auto* to = signal.get();
+  if (!to) return;
+  sd_bus_message_append_basic(to, 's', kDevice1);
+  write_changed(to, before, now);
+  sd_bus_message_append(to, "as", 0);
+  sd_bus_send(bus_, to, nullptr);
+}
+
+void DeviceObjects::emit_removed(const std::string& path) {
+  sd_bus_emit_signal(bus_, kRootPath, kObjectManager, "InterfacesRemoved", "oas", path.c_str(), 4,
+                     kOfEveryObject[0], kOfEveryObject[1], kOfEveryObject[2], kDevice1);
+}
+
+}  // namespace bleconnd
