@@ -79,7 +79,7 @@ Absentees::Place::~Place() {
 
 Duration Absentees::pause(std::uint32_t missed) const {
   constexpr std::uint32_t enough = 17;  // 1 s x 2^17 is beyond the day that can be set
-  const auto doublings = std::min(missed == 0 ? 0 : missed - 1, enough);
+  const auto doublings = std::min(missed - 1, enough);
   return std::min(settings_.listen.pause * (1U << doublings), settings_.listen.longest_pause);
 }
 
@@ -151,7 +151,7 @@ Task<Unit> Absentees::look_for_links() {
   for (auto& each : all.value())
     if (each.connected) connected.insert(each.address);
   for (auto* place : places_) {
-    if (place->heard_ || !connected.contains(place->device_.text())) continue;
+    if (!connected.contains(place->device_.text())) continue;
     place->heard_ = true;
     place->wake_.notify();
   }

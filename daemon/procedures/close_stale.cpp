@@ -10,15 +10,15 @@ using namespace std::chrono_literals;
 constexpr auto kLook = 10s;
 
 // False: it is still there.
-Task<bool> close_link(Radio& radio, DeviceState object, std::stop_token stop) {
+Task<bool> close_link(Radio& radio, DeviceState object) {
   auto watched = radio.bluez.watch(object.path);
   if (!watched.ok()) co_return false;
   const std::shared_ptr<DeviceWatch> watch = std::move(watched.value());
   // A watch that has just begun knows no values yet.
   const auto look_until = radio.now() + kLook;
-  auto looked = co_await radio.bluez.get_device(object.path, look_until, stop);
+  auto looked = co_await radio.bluez.get_device(object.path, look_until, unstoppable());
   if (!looked.ok() || !looked.value().connected) co_return true;
-  const auto ended = co_await end_link(radio, *watch, stop);
+  const auto ended = co_await end_link(radio, *watch);
   if (ended) radio.dials.cleared(object.path);
   co_return ended;
 }
@@ -26,14 +26,14 @@ Task<bool> close_link(Radio& radio, DeviceState object, std::stop_token stop) {
 }  // namespace
 
 Task<Outcome<std::uint32_t>> close_stale(Radio& radio, DeviceAddress device,
-                                         std::function<bool(const DeviceState&)> held, std::stop_token stop) {
+                                         std::function<bool(const DeviceState&)> held) {
   const auto deadline = radio.now() + kLook;
-  auto objects = co_await radio.bluez.find_devices(device, deadline, stop);
+  auto objects = co_await radio.bluez.find_devices(device, deadline, unstoppable());
   if (!objects.ok()) co_return objects.failure();
   std::uint32_t closed = 0;
   for (auto& object : objects.value()) {
     if (object.address != device.text() || !object.connected || held(object)) continue;
-    const auto gone = co_await close_link(radio, object, stop);
+    const auto gone = co_await close_link(radio, object);
     closed += gone ? 1 : 0;
   }
   co_return closed;

@@ -13,6 +13,6 @@ namespace bleconnd {
 // BlueZ forgets its object, unless it is bonded or trusted. `held` tells paths that are none of these.
 // Answers how many have gone.
 Task<Outcome<std::uint32_t>> close_stale(Radio& radio, DeviceAddress device,
-                                         std::function<bool(const DeviceState&)> held, std::stop_token stop);
+                                         std::function<bool(const DeviceState&)> held);
 
 }  // namespace bleconnd

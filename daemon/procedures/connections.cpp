@@ -110,11 +110,11 @@ Task<Answer<std::uint32_t>> Connections::close_stale(Caller caller, DeviceAddres
                                                      bool only_other_adapters) {
   auto admitted = co_await admit(caller);
   if (auto* refusal = std::get_if<Refusal>(&admitted)) co_return std::move(*refusal);
-  co_await bluez_looked_at(radio_, unstoppable());
+  co_await bluez_looked_at(radio_);
   const auto held = [this, only_other_adapters](const DeviceState& object) {
     return is_held(object, only_other_adapters);
   };
-  auto closed = co_await bleconnd::close_stale(radio_, address, held, unstoppable());
+  auto closed = co_await bleconnd::close_stale(radio_, address, held);
   if (!closed.ok()) co_return refuse(closed.failure());
   co_return closed.value();
 }
@@ -140,7 +140,7 @@ bool Connections::is_held(const DeviceState& object, bool whole_adapter) const {
 
 Task<std::vector<DeviceState>> Connections::stale_links() {
   std::vector<DeviceState> stale;
-  co_await bluez_looked_at(radio_, unstoppable());
+  co_await bluez_looked_at(radio_);
   const auto deadline = radio_.now() + kLookAll;
   auto all = co_await radio_.bluez.all_devices(deadline, unstoppable());
   if (!all.ok()) co_return stale;
@@ -195,7 +195,7 @@ Task<Answer<Cleared>> Connections::clear_cache(Caller caller, DeviceAddress addr
   const auto had_entry = co_await radio_.cache.remove(address);
   cleared.entries = had_entry ? 1 : 0;
   if (session) events_.changed(*session);
-  if (!cleared.later) cleared.objects = co_await forget_in_bluez(radio_, address, force, unstoppable());
+  if (!cleared.later) cleared.objects = co_await forget_in_bluez(radio_, address, force);
   co_return cleared;
 }
 
@@ -204,7 +204,7 @@ Task<Answer<Cleared>> Connections::clear_all_caches(Caller caller) {
   if (auto* refusal = std::get_if<Refusal>(&admitted)) co_return std::move(*refusal);
   Cleared cleared;
   for (auto& [address, session] : sessions_) session->forget_when_ended();
-  co_await bluez_looked_at(radio_, unstoppable());
+  co_await bluez_looked_at(radio_);
   const auto deadline = radio_.now() + kClearAll;
   auto all = co_await radio_.bluez.all_devices(deadline, unstoppable());
   std::vector<std::string> removable;
@@ -280,7 +280,7 @@ std::size_t Connections::restore(const std::set<std::string>& on_bus) {
 // A former life was killed while it dialled, or before anybody was told of a link. Whoever has a session
 // here, by a lease or by a call that came meanwhile, takes the dial or the link over or ends it himself.
 Task<Unit> Connections::end_leftovers(std::vector<std::string> paths) {
-  co_await bluez_looked_at(radio_, unstoppable());
+  co_await bluez_looked_at(radio_);
   const auto is_over = [this](const std::string& path) {
     return !radio_.dials.link_left_behind(radio_.stack().owner, path);
   };

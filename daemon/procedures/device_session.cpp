@@ -57,7 +57,7 @@ Task<Unit> DeviceSession::live() {
     }
     if (!link_ && forget_) {
       forget_ = false;
-      co_await forget_in_bluez(radio_, address_, false, unstoppable());
+      co_await forget_in_bluez(radio_, address_, false);
     }
   }
   events_.gone(*this);
@@ -206,7 +206,7 @@ Task<Unit> DeviceSession::run() {
 // The callers have their answer; the next run shall not adopt what is on its way down.
 Task<Unit> DeviceSession::no_phantom(std::shared_ptr<DeviceWatch> watch) {
   const LinkMark link{*watch};
-  const auto ended = co_await bleconnd::until_ended(radio_, *watch, link, unstoppable());
+  const auto ended = co_await bleconnd::until_ended(radio_, *watch, link);
   if (!ended) events_.link_stays(*this, watch->path(), true);
   co_return Unit{};
 }
@@ -361,7 +361,6 @@ Task<Unit> DeviceSession::follow_services() {
   bool gone = false;  // all of them, after they had been there
   for (bool again = false;; again = true) {
     auto read = co_await read_services(radio_, *watch, route, patience, again, unstoppable());
-    if (!link_) co_return Unit{};
     if (read.ok()) {
       services_are(read.value());
       gone = false;
@@ -399,7 +398,7 @@ void DeviceSession::services_are(const ServicesRead& read) {
 }
 
 Task<Unit> DeviceSession::close(std::string reason) {
-  if (link_->slot) link_->slot->releasing();
+  link_->slot->releasing();
   enter(Stage::disconnecting, link_->route.adapter_name, reason);
   const auto path = link_->route.path;
   const auto watch = link_->watch;
@@ -424,7 +423,7 @@ Task<Unit> DeviceSession::close(std::string reason) {
 }
 
 void DeviceSession::link_over(const std::string& reason) {
-  if (link_->slot) radio_.queue.let_go(std::move(*link_->slot), link_->watch);
+  radio_.queue.let_go(std::move(*link_->slot), link_->watch);
   link_.reset();
   keep_leases();
   services_.reset();

@@ -166,10 +166,11 @@ class Dial {
 
   Cause timed_out() const { return heard() ? Cause::dial_timeout_heard : Cause::dial_timeout_unheard; }
 
-  // A refusal by "in progress", or the look, can still be on its way. Without them a Disconnect could end
-  // another program's dial or link, so one more answer is waited for, which comes behind both.
+  // Without an answer: a refusal by "in progress", or the look, can still be on its way. Without them a
+  // Disconnect could end another program's dial or link, so one more answer is waited for, which comes behind
+  // both.
   Task<Outcome<Dialled>> give_up(Cause cause) {
-    if (!answers_.reply && (!answers_.before || at_once())) {
+    if (!answers_.before || at_once()) {
       const auto until = radio_.now() + kFence;
       (void)co_await radio_.bluez.get_device(route_.path, until, unstoppable());
     }

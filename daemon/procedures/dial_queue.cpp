@@ -96,7 +96,7 @@ void DialQueue::freed(const Slot& slot) {
 }
 
 void DialQueue::let_go(Slot slot, std::shared_ptr<DeviceWatch> watch) {
-  if (!watch || !watch->seen().connected) return;
+  if (!watch->seen().connected) return;
   slot.releasing();
   tasks_.spawn(until_down(std::move(slot), std::move(watch)));
 }
@@ -185,7 +185,7 @@ std::vector<DialQueue::Waiting*> DialQueue::line(const std::string& adapter) con
   const auto open = opening(adapter);
   for (auto* waiting : waiting_) {
     if (waiting->looks_again) continue;
-    const bool is_first = !waiting->adapters.empty() && waiting->adapters.front() == adapter;
+    const bool is_first = waiting->adapters.front() == adapter;
     const bool served = is_first ? is_open_to(adapter, open, waiting->device, waiting->terms)
                                  : first_open(*waiting) == adapter;
     if (served) line.push_back(waiting);
@@ -393,7 +393,7 @@ const DialQueue::Waiting* DialQueue::find(DeviceAddress device) const {
 
 std::uint32_t DialQueue::position(DeviceAddress device) const {
   const auto* self = find(device);
-  if (!self || self->adapters.empty()) return 0;
+  if (!self) return 0;
   const auto open = first_open(*self);
   const auto& adapter = open.empty() ? self->adapters.front() : open;
   if (std::exchange(asked_for_places_, true)) {

@@ -87,11 +87,11 @@ class DialQueue {
   void arrive(Ticket& ticket) {
     if (ticket.number == 0) ticket.number = ++arrivals_;
   }
-  // `adapters`: addresses, the preferred one first. The first that has a slot free is waited for, however
-  // busy; a full one is no reason to wait while another has room. `terms.priority` may change meanwhile;
-  // `ticket` is kept by the caller, and given up with the grant. Nothing: look for the device again, since
-  // all of these adapters have gone or are off, or all are full and another one has come up. cancelled:
-  // `stop` fired.
+  // `adapters`: addresses, the preferred one first, and never none. The first that has a slot free is waited
+  // for, however busy; a full one is no reason to wait while another has room. `terms.priority` may change
+  // meanwhile; `ticket` is kept by the caller, and given up with the grant. Nothing: look for the device
+  // again, since all of these adapters have gone or are off, or all are full and another one has come up.
+  // cancelled: `stop` fired.
   Task<Outcome<std::optional<Grant>>> turn(DeviceAddress device, const Terms& terms,
                                            std::vector<std::string> adapters, Ticket& ticket,
                                            std::stop_token stop);

@@ -28,13 +28,11 @@ Task<bool> hang_up(Radio& radio, DeviceWatch& watch) {
   co_return false;
 }
 
-Task<bool> until_ended(Radio& radio, DeviceWatch& watch, LinkMark link, std::stop_token stop) {
+Task<bool> until_ended(Radio& radio, DeviceWatch& watch, LinkMark link) {
   const auto down_by = radio.now() + kLinkDown;
-  while (link.is_still(watch) && radio.now() < down_by) {
-    auto woken = co_await watch.changed().until(down_by, stop);
-    if (woken.by == Notice::Woken::stopped) co_return false;
-  }
-  co_return co_await forget_phantom(radio, watch, link, stop);
+  while (link.is_still(watch) && radio.now() < down_by)
+    co_await watch.changed().until(down_by, unstoppable());
+  co_return co_await forget_phantom(radio, watch, link, unstoppable());
 }
 
 Task<bool> forget_phantom(Radio& radio, DeviceWatch& watch, LinkMark link, std::stop_token stop) {
@@ -49,11 +47,11 @@ Task<bool> forget_phantom(Radio& radio, DeviceWatch& watch, LinkMark link, std::
   co_return gone.ok();
 }
 
-Task<bool> end_link(Radio& radio, DeviceWatch& watch, std::stop_token stop) {
+Task<bool> end_link(Radio& radio, DeviceWatch& watch) {
   const LinkMark link{watch};
   const auto answered = co_await hang_up(radio, watch);
-  if (answered) co_return co_await until_ended(radio, watch, link, stop);
-  (void)co_await until_link_down(radio, &watch, stop);
+  if (answered) co_return co_await until_ended(radio, watch, link);
+  (void)co_await until_link_down(radio, &watch, unstoppable());
   co_return !link.is_still(watch);
 }
 

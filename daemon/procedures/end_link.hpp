@@ -28,10 +28,10 @@ struct LinkMark {
 // only the removal of its object ends it; never of a bonded or trusted device. True: it is down.
 Task<bool> forget_phantom(Radio& radio, DeviceWatch& watch, LinkMark link, std::stop_token stop);
 // Behind an answered Disconnect: waits until `link` is down, then forget_phantom().
-Task<bool> until_ended(Radio& radio, DeviceWatch& watch, LinkMark link, std::stop_token stop);
+Task<bool> until_ended(Radio& radio, DeviceWatch& watch, LinkMark link);
 
 // hang_up() and until_ended(). True: no link is left.
-Task<bool> end_link(Radio& radio, DeviceWatch& watch, std::stop_token stop);
+Task<bool> end_link(Radio& radio, DeviceWatch& watch);
 
 // A dial or a link that a former life of this daemon left behind at `path`, and that nobody wants.
 Task<Unit> end_left_behind(Radio& radio, std::string path, std::stop_token stop);

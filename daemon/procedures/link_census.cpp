@@ -72,11 +72,11 @@ void LinkCensus::count(const std::vector<DeviceState>& devices, TimePoint asked)
       if (each.adapter != adapter.path || !each.connected || !each.low_energy || !address) continue;
       if (queue_.slots().holds(adapter.address, *address)) continue;
       others.insert(*address);
-      if (interested_ == 0 || !followed_.insert(each.path).second) continue;
+      if (!followed_.insert(each.path).second) continue;
       if (!following_) following_ = std::make_unique<Scope>(executor_);
       following_->spawn(follow_link(each.path, adapter.address, *address));
     }
-    if (interested_ > 0) counted_.insert_or_assign(adapter.address, Count{adapter.power_epoch, asked});
+    counted_.insert_or_assign(adapter.address, Count{adapter.power_epoch, asked});
     queue_.others(adapter.address, std::move(others));
   }
 }

@@ -21,20 +21,17 @@ class LinkCensus {
   LinkCensus(const LinkCensus&) = delete;
 
   // Somebody waits or dials: what was counted is followed until the last of them has gone.
+  // Whoever counts has one.
   class Interest {
    public:
-    explicit Interest(LinkCensus& census) : census_{&census} { ++census.interested_; }
-    Interest(Interest&& other) noexcept = default;
-    Interest& operator=(Interest&&) = delete;
+    explicit Interest(LinkCensus& census) : census_{census} { ++census.interested_; }
+    Interest(const Interest&) = delete;
     ~Interest() {
-      if (census_ && --census_->interested_ == 0) census_->forget();
+      if (--census_.interested_ == 0) census_.forget();
     }
 
    private:
-    struct NoDelete {
-      void operator()(LinkCensus*) const {}
-    };
-    std::unique_ptr<LinkCensus, NoDelete> census_;
+    LinkCensus& census_;
   };
 
   // A count that is older is made again before a dial: another program can have made a link since.

@@ -104,28 +104,26 @@ std::vector<std::string> keep_services(Radio& radio, DeviceAddress device, const
   return changed;
 }
 
-Task<Unit> bluez_looked_at(Radio& radio, std::stop_token stop) {
+Task<Unit> bluez_looked_at(Radio& radio) {
   const auto deadline = radio.now() + kLookedAt;
-  while (!radio.stack().explored && radio.now() < deadline) {
-    auto woken = co_await radio.bluez.stack_changed().until(deadline, stop);
-    if (woken.by == Notice::Woken::stopped) break;
-  }
+  while (!radio.stack().explored && radio.now() < deadline)
+    co_await radio.bluez.stack_changed().until(deadline, unstoppable());
   co_return Unit{};
 }
 
-Task<std::uint32_t> forget_in_bluez(Radio& radio, DeviceAddress device, bool force, std::stop_token stop) {
+Task<std::uint32_t> forget_in_bluez(Radio& radio, DeviceAddress device, bool force) {
   std::uint32_t removed = 0;
-  co_await bluez_looked_at(radio, stop);
+  co_await bluez_looked_at(radio);
   const auto deadline = radio.now() + kForget;
   // Not by adapter: right after our start none is known yet.
-  auto objects = co_await radio.bluez.find_devices(device, deadline, stop);
+  auto objects = co_await radio.bluez.find_devices(device, deadline, unstoppable());
   if (!objects.ok()) co_return removed;
   for (auto& object : objects.value()) {
     if (object.address != device.text()) continue;
     const auto* adapter = radio.stack().adapter(object.adapter);
     if (adapter && radio.settings.ignores(adapter->address)) continue;  // another program's
     if (!force && (object.connected || object.bonded || object.trusted)) continue;
-    auto gone = co_await radio.bluez.remove_device(object.path, deadline, stop);
+    auto gone = co_await radio.bluez.remove_device(object.path, deadline, unstoppable());
     if (gone.ok()) ++removed;
   }
   co_return removed;

@@ -38,10 +38,10 @@ std::vector<std::string> keep_services(Radio& radio, DeviceAddress device, const
 
 // Right after the start of this daemon BlueZ is not looked at yet: until it is, or is seen not to be there, 2
 // s at most.
-Task<Unit> bluez_looked_at(Radio& radio, std::stop_token stop);
+Task<Unit> bluez_looked_at(Radio& radio);
 
 // Removes BlueZ's own copies with their objects: of a device that is neither connected, bonded nor trusted
 // there, or of any (`force`). How many went.
-Task<std::uint32_t> forget_in_bluez(Radio& radio, DeviceAddress device, bool force, std::stop_token stop);
+Task<std::uint32_t> forget_in_bluez(Radio& radio, DeviceAddress device, bool force);
 
 }  // namespace bleconnd
