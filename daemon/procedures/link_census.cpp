@@ -81,10 +81,13 @@ void LinkCensus::count(const std::vector<DeviceState>& devices, TimePoint asked)
   }
 }
 
-// Until it ends. A link that cannot be followed counts until the next count.
+// Until it ends. A link that cannot be followed counts until the next count, and is followed from then on.
 Task<Unit> LinkCensus::follow_link(std::string path, std::string adapter, DeviceAddress device) {
   auto watched = bluez_.watch(path);
-  if (!watched.ok()) co_return Unit{};
+  if (!watched.ok()) {
+    followed_.erase(path);
+    co_return Unit{};
+  }
   const std::shared_ptr<DeviceWatch> watch = std::move(watched.value());
   // A watch that has just begun knows no values yet.
   const auto deadline = executor_.now() + kLook;

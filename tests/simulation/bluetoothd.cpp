@@ -262,11 +262,12 @@ std::string Bluetoothd::path(const std::string& adapter, const std::string& addr
 DeviceState Bluetoothd::state(const Object& object) const {
   return {.path = object.path,
           .adapter = object.controller->path,
-          .address = object.address.text(),
+          .address = object.told_address.empty() ? object.address.text() : object.told_address,
           .connected = object.connected,
           .services_resolved = object.resolved,
           .bonded = object.bonded,
           .trusted = object.trusted,
+          .low_energy = object.low_energy,
           .rssi = object.rssi};
 }
 

@@ -112,7 +112,9 @@ struct Object {
   std::string path;
   Controller* controller;
   Peer* peer;
-  DeviceAddress address;  // the property
+  DeviceAddress address;          // the property
+  std::string told_address = {};  // and what it holds instead, where that is none
+  bool low_energy = true;
   bool temporary = true;
   bool trusted = false;
   bool bonded = false;
@@ -164,7 +166,7 @@ class Bluetoothd {
   Peer& peer(const std::string& address);
   void hears(const std::string& adapter, const std::string& address, std::int16_t rssi = -60);
   void hears_no_more(const std::string& adapter, const std::string& address);
-  void drop_link(const std::string& address);
+  void drop_link(const std::string& address, const std::string& reason = "Remote");
   void service_changed(const std::string& address);  // the peer says so: BlueZ reads again
 
   // --- other programs ---

@@ -68,9 +68,9 @@ void Bluetoothd::report(Controller& controller, Peer& peer) {
   listen(controller, peer);
 }
 
-void Bluetoothd::drop_link(const std::string& address) {
+void Bluetoothd::drop_link(const std::string& address, const std::string& reason) {
   for (auto& [path, each] : objects_)
-    if (each->peer == &peer(address) && each->link) return link_down(*each, "Remote");
+    if (each->peer == &peer(address) && each->link) return link_down(*each, reason);
 }
 
 // --- sessions ---
