@@ -33,6 +33,7 @@ struct Peer {
   Duration discovery_time = 500ms;
   int services = 2;
   std::vector<std::uint8_t> hash = {};  // Database Hash; empty: it has none
+  bool nameless = false;                // its services have no UUID
   bool private_address = false;         // objects of it stay temporary
   std::string linked_at = {};           // the object that holds its link; a linked peer is not heard
 

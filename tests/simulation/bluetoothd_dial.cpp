@@ -39,6 +39,8 @@ GattObjects tree(const std::string& device, const Peer& peer) {
     const auto digit = std::to_string(i);
     add_service(all, device, 0x10U * static_cast<unsigned>(i), "180" + digit, "2a0" + digit);
   }
+  if (peer.nameless)
+    for (auto& [path, each] : all) each.properties.erase("UUID");
   return all;
 }
 

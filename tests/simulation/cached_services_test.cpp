@@ -186,6 +186,87 @@ TEST(CachedServices, DecideBetweenAdaptersThatTie) {
   EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci1 unverified");
 }
 
+TEST(CachedServices, OfAnEntryThatIsFarAheadOrHasNoneAreNotUsed) {
+  for (const bool ahead : {true, false}) {
+    Lit stage;
+    stage.settings.cache_age = 3600s;
+    stage.configure();
+    stage.lamp().discovery_time = 5s;
+    stage.seen_before();
+    auto entry = *stage.cache.load(*DeviceAddress::parse(kLamp));
+    if (ahead) entry.read_at += 7200s;
+    if (!ahead) entry.services = {};
+    stage.cache.save(*DeviceAddress::parse(kLamp), entry);
+    EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0") << ahead;
+  }
+}
+
+// A clock that was wrong: what is read now is the newest all the same.
+TEST(CachedServices, ReadAheadOfTheirTimeGetTheTimeOfTheNextRead) {
+  Lit stage;
+  stage.seen_before();
+  auto entry = *stage.cache.load(*DeviceAddress::parse(kLamp));
+  entry.read_at += 600s;
+  stage.cache.save(*DeviceAddress::parse(kLamp), entry);
+  stage.connect(kAlice, kLamp);
+  stage.run_for(2s);
+  EXPECT_LE(stage.cache.load(*DeviceAddress::parse(kLamp))->read_at, stage.cache.now());
+}
+
+TEST(CachedServices, MoveWithTheObject) {
+  Lit stage;
+  stage.seen_before();
+  stage.bluetoothd.foreign_remove(stage.lamp_at());
+  stage.bluetoothd.make_object(kFirst, kLamp, kLock);
+  stage.run_for(1s);
+  stage.connect(kAlice, kLamp);
+  stage.run_for(2s);
+  stage.release_lamp();
+  EXPECT_EQ(stage.known_services(), "cached 2 under hci0/02");
+}
+
+TEST(CachedServices, AHashOfTheWrongSizeIsNone) {
+  Lit stage;
+  stage.lamp().hash.assign(3, 1);
+  stage.seen_before();
+  EXPECT_TRUE(stage.cache.load(*DeviceAddress::parse(kLamp))->hash.empty());
+}
+
+// Between the answer of Connect and that of the look for BlueZ's objects.
+TEST(CachedServices, OfALinkThatIsLostMeanwhileAnswerNobody) {
+  Lit stage;
+  stage.seen_before();
+  stage.crash_daemon();
+  stage.start_daemon();  // which has not followed the objects
+  stage.run_for(1s);
+  stage.lamp().first = {{.drops_after = 32ms}};
+  stage.bluetoothd.faults["Introspect"] = {{.name = "org.bluez.Error.Failed", .text = "what is this"}};
+  auto call = stage.establish(kAlice, kLamp);
+  stage.run_until_answered(call);
+  EXPECT_THAT(stage.effects("attempt"), ElementsAre(HasSubstr("attempt 1: link-lost")));
+  EXPECT_THAT(call->text(), HasSubstr("ok hci0"));
+}
+
+TEST(Services, WithoutAnyUuidCannotBeKeptUntilTheyHaveOne) {
+  Lit stage;
+  stage.lamp().nameless = true;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.run_for(5s);
+  EXPECT_FALSE(stage.cache.has(*DeviceAddress::parse(kLamp)));
+  stage.lamp().nameless = false;
+  stage.lamp().services = 3;
+  stage.bluetoothd.service_changed(kLamp);
+  stage.run_for(15s);
+  EXPECT_TRUE(stage.cache.has(*DeviceAddress::parse(kLamp)));
+  EXPECT_THAT(stage.effects("services changed"), IsEmpty()) << "there was nothing before";
+}
+
+TEST(RequiredUuids, OfServicesWithoutAnyUuidAreMissing) {
+  Lit stage;
+  stage.lamp().nameless = true;
+  EXPECT_EQ(stage.connect(kAlice, kLamp, requiring({"1801"})), "ConnectionFailed services-incomplete");
+}
+
 // --- required-uuids ---
 
 TEST(RequiredUuids, ThatAreThereAreNoMatter) {
@@ -317,6 +398,28 @@ TEST(Trust, KeepsObjectAndServicesBeyondTheLink) {
   EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0 unverified");
   EXPECT_EQ(stage.count("Trust"), 1U);
   EXPECT_EQ(stage.connect(kBob, kLamp, options), "Busy busy") << "this link was made without";
+}
+
+TEST(Trust, OfALinkOrARunThatHasItIsShared) {
+  Lit stage;
+  EstablishOptions options;
+  options.terms.trust = options.insists_on_trust = true;
+  auto first = stage.establish(kAlice, kLamp, options);
+  auto joined = stage.establish(kBob, kLamp, options);
+  stage.run_until_answered(first);
+  stage.run_until_answered(joined);
+  EXPECT_EQ(joined->text(), "ok hci0 shared");
+  EXPECT_EQ(stage.connect(":1.3", kLamp, options), "ok hci0 shared");
+  EXPECT_EQ(stage.count("Trust"), 1U);
+}
+
+TEST(Trust, OnARunWithoutIsBusy) {
+  Lit stage;
+  EstablishOptions options;
+  options.terms.trust = options.insists_on_trust = true;
+  stage.establish(kAlice, kLamp);
+  EXPECT_EQ(stage.connect(kBob, kLamp, options), "Busy busy");
+  EXPECT_EQ(stage.count("Trust"), 0U);
 }
 
 }  // namespace

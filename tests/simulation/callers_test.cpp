@@ -264,6 +264,15 @@ TEST(Linger, TheReasonOfALostLinkIsTold) {
   EXPECT_THAT(stage.effects("link ended"), ElementsAre(HasSubstr("link-lost-remote")));
 }
 
+TEST(Linger, AReasonThatIsNoWordIsMadeOne) {
+  Stage stage{{.habits = {.tells_reason = true}}};
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.connect(kAlice, kLamp);
+  stage.bluetoothd.drop_link(kLamp, "Page 2 Gone");
+  stage.run_for(1s);
+  EXPECT_THAT(stage.effects("link ended"), ElementsAre(HasSubstr("link-lost-page---gone")));
+}
+
 // --- release ---
 
 TEST(Release, OfNothingIsNotConnected) {
@@ -480,6 +489,22 @@ TEST(Inquiries, CountAgainstTheirUser) {
   stage.run_for(600s);
   EXPECT_EQ(asked.back()->answers, 1);
   EXPECT_NE(asked.back()->text, "LimitsExceeded busy");
+}
+
+// Answers and calls that come while others wait: first come, first served.
+TEST(Inquiries, AreAnsweredInTheOrderInWhichTheyCame) {
+  Lit stage;
+  stage.world.set_interleaving(true);
+  std::vector<EndingHandle> asked;
+  for (int i = 0; i < 50; ++i) asked.push_back(stage.clear_cache(kAlice, kLock));
+  std::size_t answered = 0;
+  const auto all_answered = [&] {
+    if (asked.size() < 200) asked.push_back(stage.clear_cache(kAlice, kLock));
+    while (answered < asked.size() && asked[answered]->answers == 1) ++answered;
+    return answered == asked.size();
+  };
+  EXPECT_TRUE(stage.world.run_until(all_answered, 600s));
+  for (std::size_t i = 1; i < asked.size(); ++i) EXPECT_LE(*asked[i - 1]->answered, *asked[i]->answered) << i;
 }
 
 // --- rules ---

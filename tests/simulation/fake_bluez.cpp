@@ -123,7 +123,7 @@ void FakeBluez::forget_unwatched() {
 
 Outcome<std::unique_ptr<Ear>> FakeBluez::listen(const std::string& adapter, DeviceAddress address,
                                                 std::vector<std::string> paths, Notice& notice) {
-  if (rules_are_used_up) return Failure{Cause::limits, "no match rule is left"};
+  if (rules_are_used_up || adapter == no_rule_on) return Failure{Cause::limits, "no match rule is left"};
   return std::unique_ptr<Ear>{std::make_unique<Listener>(*this, adapter, address, std::move(paths), notice)};
 }
 

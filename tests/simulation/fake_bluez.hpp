@@ -65,6 +65,7 @@ class FakeBluez final : public Bluez, private Signals {
   // --- knobs ---
   std::size_t remembered = 64;     // paths that stay watched for objects after their last watch
   bool rules_are_used_up = false;  // watch() and listen() fail
+  std::string no_rule_on = {};     // listen() fails on this adapter
   std::function<void(const std::string& member, const std::string& path)> on_call = {};
   // bluetoothd handles nothing for a while; what is sent meanwhile waits.
   void stall(Duration span) {

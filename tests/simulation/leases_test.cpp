@@ -132,6 +132,160 @@ TEST(Restored, LingerGoesOnWhereItWas) {
   EXPECT_EQ(stage.stage(kLamp), "");
 }
 
+TEST(Restored, ALingerThatIsOverDropsTheLink) {
+  Lit stage;
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0");
+  stage.crash_daemon();
+  stage.leave(kBob);
+  stage.settings.linger = 0s;
+  stage.start_daemon();
+  stage.run_for(5s);
+  EXPECT_EQ(stage.bluetoothd.links(Program::ours), 0U);
+  EXPECT_EQ(stage.stage(kLamp), "");
+  EXPECT_TRUE(stage.leases.kept.empty());
+}
+
+// Whoever calls again before its link is found is told by the bus that we have gone.
+TEST(Restored, LeaseOfACallThatWaitsGoesWithTheNextCrash) {
+  Lit stage;
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0");
+  stage.crash_daemon();
+  stage.bluetoothd.object(stage.lamp_at())->resolved = false;
+  stage.start_daemon();
+  stage.run_for(1s);
+  EXPECT_EQ(stage.leases.kept.size(), 1U);
+  auto options = with_attempts(5s);
+  options.terms.use_cache = false;
+  auto call = stage.establish(kBob, kLamp, options);
+  stage.run_for(1s);
+  EXPECT_EQ(call->text(), "-");
+  EXPECT_EQ(stage.leases.kept.size(), 0U);
+  stage.run_until_answered(call);
+  EXPECT_EQ(stage.leases.kept.size(), 1U);
+}
+
+// The daemon is restarted again before it has looked at the link.
+TEST(Restored, AnEndDuringTheLookLeavesLinkAndLeaseToTheNextLife) {
+  Lit stage;
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0");
+  stage.run_for(1s);
+  stage.crash_daemon();
+  auto& lamp = *stage.bluetoothd.object(stage.lamp_at());
+  lamp.resolved = false;
+  stage.cache.remove_now(*DeviceAddress::parse(kLamp));
+  stage.start_daemon();
+  stage.run_for(1s);
+  ASSERT_EQ(stage.stage(kLamp), "resolving");
+  stage.stop_daemon();
+  EXPECT_EQ(stage.bluetoothd.links(Program::ours), 1U);
+  EXPECT_EQ(stage.leases.kept.size(), 1U);
+  stage.crash_daemon();
+  lamp.resolved = true;
+  stage.start_daemon();
+  stage.run_for(1s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+}
+
+// A maintained lease and another, whose link is still looked at: that the other ends starts no dial.
+TEST(Restored, ALeaseThatEndsDuringTheLookChangesNothingForAMaintainedOne) {
+  Lit stage;
+  EstablishOptions options;
+  options.terms.maintain = true;
+  EXPECT_EQ(stage.connect(kAlice, kLamp, options), "ok hci0");
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0 shared");
+  stage.crash_daemon();
+  auto& lamp = *stage.bluetoothd.object(stage.lamp_at());
+  lamp.resolved = false;
+  stage.cache.remove_now(*DeviceAddress::parse(kLamp));
+  stage.start_daemon();
+  stage.run_for(1s);
+  ASSERT_EQ(stage.stage(kLamp), "resolving");
+  EXPECT_EQ(stage.release(kBob, kLamp)->text, "-");
+  stage.run_for(1s);
+  EXPECT_EQ(stage.stage(kLamp), "resolving");
+  EXPECT_EQ(stage.count("Connect"), 1U);
+  stage.bluetoothd.drop_link(kLamp);
+  stage.run_for(10s);
+  EXPECT_EQ(stage.stage(kLamp), "connected") << "it is maintained";
+  EXPECT_EQ(stage.count("Connect"), 2U);
+}
+
+// Its cache is to be cleared when the link has ended; who leaves then leaves the lease to the next life.
+TEST(Restored, LeaseOfWhoLeavesWhileTheDaemonEndsIsKept) {
+  Lit stage;
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0");
+  stage.run_until_answered(stage.clear_cache(kBob, kLamp));
+  stage.bluetoothd.faults["GetManagedObjects"] = {{.name = "org.bluez.Error.Failed", .after = 2s}};
+  stage.world.after(1s, [&] { stage.leave(kBob); });
+  stage.stop_daemon();
+  EXPECT_EQ(stage.leases.kept.size(), 1U);
+  stage.crash_daemon();
+  stage.start_daemon();
+  stage.run_for(5s);
+  EXPECT_EQ(stage.stage(kLamp), "connected") << "it lingers";
+}
+
+// Two users ask for a persistent lease each: what becomes of one is nothing to the other.
+TEST(PersistentLease, OfEachUserIsItsOwn) {
+  Lit stage;
+  stage.bluetoothd.hears_no_more(kFirst, kLamp);
+  stage.uids = {{kBob, 1001}};
+  auto hasty = persistent();
+  hasty.timeout = 5s;
+  auto first = stage.establish(kAlice, kLamp, hasty);
+  auto second = stage.establish(kBob, kLamp, persistent());
+  auto third = stage.establish(":1.3", kLamp, persistent());  // Alice's user
+  stage.run_until_answered(first);
+  EXPECT_EQ(first->text(), "Timeout not-seen");
+  const auto& leases = stage.daemon().connections.find(*DeviceAddress::parse(kLamp))->leases();
+  EXPECT_EQ(leases.size(), 2U);
+  stage.release(":1.3", kLamp);
+  stage.run_for(1s);
+  EXPECT_EQ(third->text(), "Cancelled cancelled");
+  EXPECT_EQ(leases.size(), 1U);
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.run_until_answered(second);
+  EXPECT_EQ(second->text(), "ok hci0 shared");
+  stage.uids[":1.4"] = 1002;
+  EXPECT_EQ(stage.connect(":1.4", kLamp, persistent()), "ok hci0 shared");
+  stage.run_until_answered(stage.release(":1.4", kLamp));
+  stage.run_until_answered(stage.release(kBob, kLamp));
+}
+
+// Both wait when the link comes: each keeps the lease that it made.
+TEST(PersistentLease, OfTwoUsersThatWaitForOneLinkAreBothKept) {
+  Lit stage;
+  stage.uids = {{kBob, 1001}};
+  auto first = stage.establish(kAlice, kLamp, persistent());
+  auto second = stage.establish(kBob, kLamp, persistent());
+  stage.run_until_answered(second);
+  stage.leave(kAlice);
+  stage.leave(kBob);
+  stage.run_for(100s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+  stage.run_until_answered(stage.release(kAlice, kLamp));
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+  stage.run_until_answered(stage.release(kBob, kLamp));
+  EXPECT_EQ(stage.stage(kLamp), "");
+}
+
+TEST(PersistentLease, ReleasedAloneCancelsOnlyItsCall) {
+  Lit stage;
+  stage.bluetoothd.hears_no_more(kFirst, kLamp);
+  auto ordinary = stage.establish(kAlice, kLamp);
+  auto lasting = stage.establish(kAlice, kLamp, persistent());
+  stage.run_for(1s);
+  auto released = stage.release(kAlice, kLamp, Lifetime::persistent);
+  stage.run_until_answered(lasting);
+  stage.run_until_answered(released);
+  EXPECT_EQ(lasting->text(), "Cancelled cancelled");
+  EXPECT_EQ(released->text, "1");
+  EXPECT_EQ(ordinary->text(), "-");
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.run_until_answered(ordinary);
+  EXPECT_EQ(ordinary->text(), "ok hci0");
+}
+
 TEST(Restored, LeaseEndsWhereTheLinkIsGone) {
   Lit stage;
   EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0");

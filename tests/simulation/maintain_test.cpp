@@ -208,6 +208,53 @@ TEST(Maintain, AnAdapterThatComesUpIsListenedToAtOnce) {
   }
 }
 
+// Its object goes under the dial, and it is not heard again: it is away, and listened for.
+TEST(Maintain, WhoIsRemovedUnderTheDialAndNotHeardIsAway) {
+  Maintained stage;
+  stage.bluetoothd.peer(kLamp).link_time = 1s;
+  stage.bluetoothd.drop_link(kLamp);
+  stage.world.run_until([&] { return stage.count("Connect") > 0; }, 5s);
+  stage.run_for(100ms);
+  stage.bluetoothd.hears_no_more(kFirst, kLamp);
+  stage.bluetoothd.foreign_remove(stage.lamp_at());
+  stage.run_for(600s);
+  EXPECT_EQ(stage.stage(kLamp), "backing-off");
+  EXPECT_EQ(stage.count("Connect"), 1U);
+  EXPECT_GE(stage.count("StartDiscovery"), 3U);
+  expect_connected_when_heard(stage);
+}
+
+// Two devices that are away, each pinned to one of two adapters, in one window.
+TEST(Maintain, WhoIsPinnedIsListenedForOnItsAdapterOnly) {
+  Stage stage;
+  stage.add_second_adapter();
+  for (auto& [device, adapter] : {std::pair{kLamp, "hci0"}, {kLock, "hci1"}}) {
+    auto options = maintained(false);
+    options.terms.adapter = adapter;
+    stage.establish(kAlice, device, options);
+  }
+  stage.run_for(100s);
+  stage.bluetoothd.hears(kSecond, kLamp);
+  stage.bluetoothd.hears(kSecond, kLock);
+  stage.run_for(ListenTimes{}.longest_pause + 15s);
+  EXPECT_EQ(stage.stage(kLock), "connected");
+  EXPECT_EQ(stage.stage(kLamp), "backing-off");
+  EXPECT_THAT(stage.effects("Connect hci1/01"), IsEmpty());
+  expect_connected_when_heard(stage);
+}
+
+TEST(Maintain, AWindowWithoutARuleIsInVainAndTheNextIsNot) {
+  Maintained stage;
+  stage.goes_away(60s);
+  stage.daemon().bluez.rules_are_used_up = true;
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.run_for(600s);
+  EXPECT_EQ(stage.stage(kLamp), "backing-off");
+  EXPECT_EQ(stage.count("StopDiscovery"), stage.count("StartDiscovery"));
+  stage.daemon().bluez.rules_are_used_up = false;
+  expect_connected_when_heard(stage);
+}
+
 // --- an adapter that fails ---
 
 std::string sensor(int number) {
@@ -340,10 +387,32 @@ TEST(Maintain, WhoIsAwayBecauseAnotherProgramConnectedItIsAdopted) {
   stage.bluetoothd.hears(kFirst, kLamp);
   stage.bluetoothd.foreign_connect(stage.lamp_at());
   stage.begin();
-  stage.run_for(ListenTimes{}.longest_pause + 15s);
+  stage.bluetoothd.faults["GetManagedObjects"] = {{.name = "org.bluez.Error.Failed"}};  // of one window
+  stage.run_for(2 * (ListenTimes{}.longest_pause + 15s));
   EXPECT_EQ(stage.stage(kLamp), "connected");
   EXPECT_EQ(stage.count("Connect"), 0U);
   EXPECT_EQ(stage.bluetoothd.links(Program::foreign), 1U);
+}
+
+// A dial that somebody has asked for lasts longer than the pause of the adapter: who yields is served behind
+// it.
+TEST(FailingAdapter, IsTriedWhenItsPauseEndsUnderADial) {
+  Broken stage{5};
+  stage.run_for(600s);
+  ASSERT_TRUE(stage.fails());
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.keep_object(kLamp).rssi = -60;
+  stage.bluetoothd.faults["Connect"] = {{.answered = false, .dials = true}};
+  auto options = with_attempts(200s, 1);
+  options.timeout = 600s;
+  auto call = stage.establish(kBob, kLamp, options);
+  stage.world.run_until([&] { return stage.stage(kLamp) == "connecting"; }, 60s);
+  for (int i = 0; i < 5; ++i) stage.bluetoothd.peer(sensor(i)).manner.completes = true;
+  stage.run_for(190s);
+  EXPECT_EQ(stage.stage(kLamp), "connecting");
+  stage.run_until_answered(call);
+  stage.run_for(Reconnect::kMost + AdapterCircuit::kMostPause + 20s);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(stage.stage(sensor(i)), "connected") << i;
 }
 
 }  // namespace

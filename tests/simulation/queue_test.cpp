@@ -102,7 +102,59 @@ TEST(Queue, PositionIsVisible) {
   EXPECT_EQ(queue.position(*DeviceAddress::parse(device(13))), 3U);
   EXPECT_EQ(queue.queued(kFirst).size(), 3U);
   EXPECT_EQ(queue.dialling(kFirst)->text(), device(10));
+  EXPECT_FALSE(queue.dialling(kSecond));
   EXPECT_EQ(stage.stage(device(12)), "queued");
+}
+
+TEST(Queue, IsIdleWhenNobodyWaitsDialsOrHoldsALink) {
+  Slow stage;
+  auto& queue = stage.daemon().radio.queue;
+  EXPECT_TRUE(queue.idle());
+  stage.establish(kAlice, device(10));
+  auto last = stage.establish(kAlice, device(11));
+  stage.run_for(100ms);
+  EXPECT_FALSE(queue.idle()) << "one waits";
+  stage.run_for(2s);
+  EXPECT_FALSE(queue.idle()) << "one dials";
+  stage.run_until_answered(last);
+  EXPECT_FALSE(queue.idle()) << "there are links";
+  for (int i : {10, 11}) stage.run_until_answered(stage.release(kAlice, device(i)));
+  EXPECT_TRUE(queue.idle());
+}
+
+TEST(Queue, OfEachAdapterIsItsOwn) {
+  Slow stage;
+  stage.add_second_adapter();
+  for (int i : {30, 31, 32}) {
+    stage.bluetoothd.hears(kSecond, device(i));
+    stage.bluetoothd.peer(device(i)).link_time = 1s;
+    stage.keep_object(device(i), kSecond).rssi = -60;
+  }
+  for (int i : {10, 30, 11, 31, 12, 32}) stage.establish(kAlice, device(i));
+  stage.run_for(100ms);
+  auto& queue = stage.daemon().radio.queue;
+  for (int twice = 0; twice < 2; ++twice)  // one by one, then all at once
+    for (int i : {11, 31})
+      for (int place : {1, 2})
+        EXPECT_EQ(queue.position(*DeviceAddress::parse(device(i + place - 1))), static_cast<unsigned>(place));
+  EXPECT_EQ(queue.queued(kFirst).size(), 2U);
+  EXPECT_EQ(queue.queued(kSecond).size(), 2U);
+}
+
+TEST(Queue, WhoMayNotBeOvertakenAnyMoreGoesInTheOrderOfArrival) {
+  Slow stage{30};
+  stage.establish(kAlice, device(10));
+  stage.run_for(100ms);
+  for (int i : {11, 12}) stage.establish(kAlice, device(i), with_priority(Priority::low));
+  for (int i = 13; i < 35; ++i) stage.establish(kBob, device(i), with_priority(Priority::high));
+  stage.world.run_until([&] { return stage.count("Connect") == 9; }, 100s);
+  const auto line = stage.daemon().radio.queue.queued(kFirst);
+  ASSERT_GE(line.size(), 2U);
+  EXPECT_EQ(line[0].text(), device(11));
+  EXPECT_EQ(line[1].text(), device(12));
+  stage.run_for(20s);
+  const auto order = stage.dialled();
+  EXPECT_EQ(std::ranges::find(order, "12") - std::ranges::find(order, "11"), 1);
 }
 
 TEST(Queue, PositionsOfAllAreThoseOfEach) {

@@ -197,11 +197,12 @@ CallHandle Scene::establish(const std::string& client, const std::string& device
   return call;
 }
 
-EndingHandle Scene::release(const std::string& client, const std::string& device) {
+EndingHandle Scene::release(const std::string& client, const std::string& device,
+                            std::optional<Lifetime> only) {
   auto ending = std::make_shared<Ending>(Ending{.asked = world.now()});
   world.trace(client + " calls ReleaseConnection " + device);
   clients_->spawn(hear_end<std::uint32_t>(
-      world, life_->connections.release(caller(client), *DeviceAddress::parse(device)), ending));
+      world, life_->connections.release(caller(client), *DeviceAddress::parse(device), only), ending));
   return ending;
 }
 
@@ -345,7 +346,8 @@ void Scene::attempt_failed(DeviceSession&, const FailedAttempt& failed, const Re
   if (failed.last != (failed.retry_in == 0ms) && failed.last) complain("the last failure pays a wait");
 }
 
-void Scene::link_ended(DeviceSession&, const std::string& reason) {
+void Scene::link_ended(DeviceSession& session, const std::string& reason) {
+  if (session.services_verified()) complain("verified services of a link that has ended");
   note("link ended: " + reason);
 }
 

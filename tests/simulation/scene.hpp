@@ -85,7 +85,8 @@ class Scene : private SessionEvents {
 
   // --- clients ---
   CallHandle establish(const std::string& client, const std::string& device, EstablishOptions options = {});
-  EndingHandle release(const std::string& client, const std::string& device);
+  EndingHandle release(const std::string& client, const std::string& device,
+                       std::optional<Lifetime> only = {});
   EndingHandle disconnect(const std::string& device);  // as root
   // As root; how many have gone.
   EndingHandle close_stale(const std::string& device, bool only_other_adapters = false);

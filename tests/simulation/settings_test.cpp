@@ -270,6 +270,20 @@ TEST(IgnoredAdapters, EndADiscoveryWindowThere) {
   EXPECT_EQ(call->text(), "ok hci0");
 }
 
+TEST(IgnoredAdapters, AreNamedOnlyToWhomTheyWouldServe) {
+  for (const bool pinned : {false, true}) {
+    Two stage;
+    stage.ignore(kSecond);
+    stage.bluetoothd.power(kFirst, false);
+    stage.run_for(1s);
+    auto call = stage.establish(kAlice, kLamp, pinned ? on_adapter("hci0") : EstablishOptions{});
+    stage.run_until_answered(call);
+    EXPECT_EQ(call->text(), "NotReady adapter-off");
+    EXPECT_EQ(call->message().find("hci1 is on and ignored") != std::string::npos, !pinned);
+    stage.bluetoothd.power(kFirst, true);
+  }
+}
+
 TEST(IgnoredAdapters, AreWaitedForUntilTheyAreNotIgnoredAnyMore) {
   Stage stage;
   stage.settings.adapters[kFirst].ignore = true;

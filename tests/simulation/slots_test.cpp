@@ -49,6 +49,34 @@ TEST(Slots, AtTheDeadlineTheAnswerHasTheNumbers) {
   EXPECT_THAT(stage.effects("attempt"), IsEmpty()) << "waiting is no attempt";
 }
 
+TEST(Slots, PositionsAreTheSameWhileNoneIsFree) {
+  Limited stage{1};
+  stage.connect(kAlice, device(10));
+  for (int i : {11, 12}) stage.establish(kBob, device(i));
+  stage.run_for(5s);
+  auto& queue = stage.daemon().radio.queue;
+  EXPECT_EQ(queue.position(*DeviceAddress::parse(device(11))), 1U);
+  EXPECT_EQ(queue.position(*DeviceAddress::parse(device(12))), 2U);
+}
+
+// One of the two adapters that it waited for has no power by then.
+TEST(Slots, TheAnswerNamesOnlyAdaptersThatLackASlot) {
+  Limited stage{1};
+  stage.add_second_adapter();
+  stage.limits = {{kFirst, 1}, {kSecond, 1}};
+  stage.configure();
+  for (int i : {11, 12}) stage.bluetoothd.hears(kSecond, device(i));
+  for (auto& adapter : {kFirst, kSecond}) stage.keep_object(device(12), adapter).rssi = -60;
+  EXPECT_EQ(stage.connect(kAlice, device(10)), "ok hci0");
+  EXPECT_EQ(stage.connect(kAlice, device(11)), "ok hci1");
+  auto third = stage.establish(kBob, device(12), with_timeout(40s));
+  stage.run_for(20s);
+  ASSERT_EQ(stage.stage(device(12)), "queued");
+  stage.bluetoothd.power(kSecond, false);
+  stage.run_until_answered(third);
+  EXPECT_THAT(third->message(), HasSubstr("no-slot: hci0 has 0 of 1 slots free (waited 40 s)"));
+}
+
 TEST(Slots, WhoWaitsForOneCostsNothing) {
   Limited stage;
   stage.connect(kAlice, device(10));

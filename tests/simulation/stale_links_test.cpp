@@ -86,6 +86,89 @@ TEST(StaleLinks, OfOtherAdaptersOnlyLeaveTheOneThatWasUsedLast) {
   EXPECT_EQ(stage.text_of(stage.close_stale(kLamp)), "1");
 }
 
+TEST(StaleLinks, OfOtherAdaptersOnlyAreThoseWhereItWasNotUsedLast) {
+  Left stage;
+  stage.seen_before(kLamp);
+  stage.add_second_adapter();
+  stage.bluetoothd.hears_no_more(kFirst, kLamp);
+  stage.bluetoothd.hears(kSecond, kLamp);
+  stage.keep_object(kLamp, kSecond);
+  stage.bluetoothd.foreign_connect(stage.lamp_at(kSecond));
+  stage.run_for(3s);
+  EXPECT_EQ(stage.text_of(stage.close_stale(kLamp, true)), "1");
+  EXPECT_EQ(stage.bluetoothd.links(Program::foreign), 0U);
+}
+
+// BlueZ shows a link that is none, beside the one in use: on another adapter, or at another path.
+TEST(StaleLinks, BesideOneInUseAreForgotten) {
+  for (const bool same_adapter : {false, true})
+    for (const bool only_others : {false, true}) {
+      Left stage;
+      EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+      stage.add_second_adapter();
+      auto& phantom = stage.bluetoothd.make_object(same_adapter ? kFirst : kSecond, kLamp, kBell);
+      phantom.connected = true;
+      const auto path = phantom.path;
+      const bool is_left = same_adapter && only_others;
+      EXPECT_EQ(stage.text_of(stage.close_stale(kLamp, only_others)), is_left ? "0" : "1");
+      EXPECT_EQ(stage.bluetoothd.object(path) != nullptr, is_left);
+      EXPECT_EQ(stage.stage(kLamp), "connected");
+      if (is_left) phantom.connected = false;
+    }
+}
+
+TEST(StaleLinks, AreNotThoseThatMayEndADialOfOurs) {
+  Left stage;
+  stage.add_second_adapter();
+  stage.bluetoothd.hears_no_more(kFirst, kLamp);
+  stage.keep_object(kLamp);
+  auto call = stage.establish(kAlice, kLamp, with_attempts(10s, 1));
+  stage.run_for(1s);
+  ASSERT_EQ(stage.stage(kLamp), "connecting");
+  stage.bluetoothd.hears(kSecond, kLamp);
+  stage.keep_object(kLamp, kSecond);
+  stage.bluetoothd.foreign_connect(stage.lamp_at(kSecond));
+  stage.run_for(3s);
+  ASSERT_EQ(stage.bluetoothd.links(Program::foreign), 1U);
+  EXPECT_EQ(stage.text_of(stage.close_stale(kLamp)), "0");
+  EXPECT_EQ(stage.bluetoothd.links(Program::foreign), 1U);
+  stage.run_until_answered(call);
+}
+
+TEST(StaleLinks, OfAFormerLifeAreEndedAnyway) {
+  Left stage;
+  stage.bluetoothd.peer(kLamp).discovery_time = 10s;
+  stage.establish(kAlice, kLamp);
+  stage.world.run_until([&] { return stage.bluetoothd.links(Program::ours) == 1; }, 10s);
+  stage.run_for(1s);
+  stage.crash_daemon();
+  stage.leave(kAlice);
+  stage.start_daemon();
+  EXPECT_EQ(stage.text_of(stage.stale_links()), "");
+  stage.run_for(5s);
+  EXPECT_EQ(stage.bluetoothd.links(Program::ours), 0U);
+}
+
+// BlueZ has told of two; what becomes of the second while the first is closed.
+TEST(StaleLinks, ThatGoMeanwhileAreClosed) {
+  for (int what = 0; what < 3; ++what) {
+    Left stage;
+    stage.add_second_adapter();
+    stage.link_of_others(kLamp);
+    auto& second = stage.bluetoothd.make_object(kSecond, kLamp);
+    second.connected = true;
+    auto closing = stage.close_stale(kLamp);
+    stage.run_for(1s);
+    if (what == 0) stage.bluetoothd.unplug(kSecond);
+    if (what == 1) second.connected = false;
+    if (what == 2) stage.daemon().bluez.rules_are_used_up = true;
+    EXPECT_EQ(stage.text_of(closing), what == 2 ? "1" : "2") << what;
+    EXPECT_EQ(stage.count("Disconnect"), 1U) << what;
+    EXPECT_EQ(stage.count("RemoveDevice"), 0U) << what;
+    if (what == 2) second.connected = false;
+  }
+}
+
 TEST(StaleLinks, ThatStayAreNotCounted) {
   Left stage;
   stage.link_of_others(kLamp);
@@ -106,6 +189,60 @@ TEST(StaleLinks, ThatBluezDoesNotTellAreAFailureAndNotNone) {
   stage.bluetoothd.faults["GetManagedObjects"] = {fault};
   EXPECT_EQ(stage.text_of(stage.stale_links()), "");
   EXPECT_EQ(stage.text_of(stage.close_stale(kLamp)), "1");
+}
+
+// Two objects of one device; the adapter of the second goes while the first is removed.
+TEST(ClearCache, OfAnAdapterThatGoesMeanwhileCountsWhatWent) {
+  Left stage;
+  stage.add_second_adapter();
+  stage.seen_before(kLamp);
+  stage.keep_object(kLamp, kSecond);
+  auto& bluez = stage.daemon().bluez;
+  bluez.on_call = [&stage, told = bluez.on_call](const std::string& member, const std::string& path) {
+    told(member, path);
+    if (member == "RemoveDevice") stage.bluetoothd.unplug(kSecond);
+  };
+  EXPECT_EQ(stage.text_of(stage.clear_cache(kAlice, kLamp)), "1 entries, 1 objects");
+}
+
+TEST(ClearAllCaches, LeavesTheObjectThatACallDials) {
+  Left stage;
+  stage.seen_before(kLamp);
+  stage.bluetoothd.hears_no_more(kFirst, kLamp);
+  stage.keep_object(kLamp);
+  auto call = stage.establish(kAlice, kLamp, with_attempts(10s, 1));
+  stage.run_for(1s);
+  ASSERT_EQ(stage.stage(kLamp), "connecting");
+  EXPECT_EQ(stage.text_of(stage.clear_all_caches()), "1 entries, 0 objects");
+  EXPECT_NE(stage.bluetoothd.object(stage.lamp_at()), nullptr);
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "NotFound not-seen");
+  stage.run_for(1s);
+  EXPECT_EQ(stage.bluetoothd.object(stage.lamp_at()), nullptr) << "when its attempt has ended";
+}
+
+TEST(ClearAllCaches, LeavesWhatHasNoAddress) {
+  Left stage;
+  stage.seen_before(kLamp);
+  stage.bluetoothd.object(stage.lamp_at())->told_address = "not an address";
+  EXPECT_EQ(stage.text_of(stage.clear_all_caches()), "1 entries, 0 objects");
+  EXPECT_NE(stage.bluetoothd.object(stage.lamp_at()), nullptr);
+}
+
+// Of everybody together: it binds root, too.
+TEST(Inquiries, BeyondTheLimitAskBluezNothing) {
+  Left stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.settings.quota.all = 1;
+  stage.configure();
+  stage.begin();
+  const auto refused = "LimitsExceeded busy";
+  EXPECT_EQ(stage.text_of(stage.close_stale(kLamp)), refused);
+  EXPECT_EQ(stage.text_of(stage.services(kLamp)), refused);
+  EXPECT_EQ(stage.text_of(stage.clear_all_caches()), refused);
+  EXPECT_EQ(stage.text_of(stage.clear_cache(kAlice, kLamp)), refused);
+  EXPECT_EQ(stage.count("GetManagedObjects") + stage.count("GetAll"), 0U);
+  EXPECT_TRUE(stage.cache.has(*DeviceAddress::parse(kLamp)));
 }
 
 TEST(ClearAllCaches, LeavesInBluezWhatIsInUse) {
