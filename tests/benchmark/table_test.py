@@ -24,7 +24,7 @@ def all_reached():
     figures = [figure(f"P1.used.{kind}", 2.4, 1, 5) for kind in ("median", "p99")]
     figures += [figure(f"P1.new.{kind}", 3.9, 1, 5) for kind in ("median", "p99")]
     figures += [figure("P2.cpu", 2.9, 1, 8), figure("P3.wake-ups", 0), figure("P3.cpu", 0)]
-    figures += [figure("P4.idle", 6144, None, 20480.1), figure("P4.link", 8), figure("P4.cached", 6000, None, 20000)]
+    figures += [figure("P4.idle", 6144, None, 20480.1), figure("P4.link", 8, unit="KiB"), figure("P4.cached", 6000, None, 20000)]
     figures += [figure(f"P5.{entries}.{objects}", 14) for entries in (10, 10000) for objects in (10, 10000)]
     figures += [figure(f"P6.{name}", 1, None, 3, "s") for name in table.SCENARIOS]
     figures += [figure(f"P7.{callers}", 1) for callers in (1, 10, 100, 1000)]
@@ -92,6 +92,21 @@ class Bounds(unittest.TestCase):
         self.assertEqual(self.not_reached([figure("P2.cpu", 2.9, 1, None)]), [("P2.cpu", "at most 0.4 x library")])
 
 
+class Held(unittest.TestCase):
+    def test_what_is_held_is_a_bound(self):
+        judged = {(name, verdict.bound) for name, _, verdict in table.judge(all_reached(), table.ROWS) if verdict}
+        self.assertLessEqual(set(table.HELD), judged)
+        self.assertTrue(all(limit > 1 for limit in table.HELD.values()))
+
+    def test_no_more_of_a_bound_is_used_than_is_held(self):
+        for (name, bound), limit in table.HELD.items():
+            with self.subTest(name, bound=bound):
+                self.assertTrue(table.held(name, table.Verdict(bound, limit)))
+                self.assertFalse(table.held(name, table.Verdict(bound, limit + 0.01)))
+                self.assertFalse(table.held(name, table.Verdict(bound, None)), "it was not measured")
+        self.assertFalse(table.held("P3.cpu", table.Verdict("none", 1.01)), "a bound that is reached is held itself")
+
+
 class Program(unittest.TestCase):
     def run_it(self, figures, *words):
         with tempfile.TemporaryDirectory() as folder:
@@ -115,6 +130,17 @@ class Program(unittest.TestCase):
         self.assertIn("| P3.wake-ups | what | 1 | - | - | 7.00 | 20,000 | - | 0.00 x | NOT REACHED: none |", text)
         self.assertIn("1 of 2 bounds are reached.", text)
         self.assertEqual([(entry["id"], entry["reached"]) for entry in entries], [("P3.wake-ups", False), ("P3.cpu", True)])
+
+    def test_a_bound_that_is_missed_and_held_is_told_and_no_failure(self):
+        figures = {**all_reached(), "P8.cached": figure("P8.cached", 1.02, None, 1)}
+        status, text, _ = self.run_it(figures.values())
+        self.assertEqual(status, 0)
+        self.assertIn("NOT REACHED: at most 1 x library", text)
+        self.assertIn("held: P8.cached, at most 1 x library: 1.02 of it, 1.03 is held", text)
+        figures["P8.cached"] = figure("P8.cached", 1.04, None, 1)
+        status, text, _ = self.run_it(figures.values())
+        self.assertEqual(status, 1)
+        self.assertIn("WORSE: P8.cached, at most 1 x library: 1.04 of it, 1.03 is held", text)
 
     def test_a_figure_without_a_bound_is_told_and_not_judged(self):
         status, text, _ = self.run_it([figure("P3.wake-ups", 0), figure("P3.cpu", 0), figure("P3.more", 5)], "--rows", "P3")
