@@ -18,6 +18,7 @@
 #include "system/lease_record_file.hpp"
 #include "system/options.hpp"
 #include "system/readiness.hpp"
+#include "system/resident_pages.hpp"
 #include "system/sdbus_compat.hpp"
 #include "system/sleep_watch.hpp"
 #include "system/slot_record_file.hpp"
@@ -31,6 +32,8 @@ constexpr auto kShutDown =
     std::chrono::seconds{12};  // Disconnect takes 2 to 2.8 s a link, all at once; TimeoutStopSec= is 15 s
 
 constexpr auto kStatus = std::chrono::milliseconds{250};  // quicker than somebody reads it
+
+constexpr auto kSettled = std::chrono::seconds{1};  // behind the start; BlueZ has been looked at, too
 
 constexpr auto kGoToSleep = std::chrono::seconds{4};  // logind waits for 5 s (InhibitDelayMaxSec=)
 
@@ -126,6 +129,10 @@ int run(Journal& journal) {
   bluez.begin();
   sleep.begin();
   tasks.spawn(root.report_stale());
+  const auto settled = loop.call_at(loop.now() + kSettled, [] {
+    give_back_program_pages();
+    notify_settled();
+  });
   const int status = loop.run();
   if (status != EXIT_SUCCESS)
     journal.tell(LogLevel::error, {.kind = LogKind::bus_lost},

@@ -32,6 +32,9 @@ void notify_reloading() {
   const auto usec = std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1'000;
   sd_notify(0, ("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(usec)).c_str());
 }
+void notify_settled() {
+  sd_notify(0, "X_BLECONND_SETTLED=1");
+}
 void notify_status(std::string_view status) {
   sd_notify(0, status_line(status).c_str());
 }

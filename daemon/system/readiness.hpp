@@ -7,7 +7,8 @@ namespace bleconnd {
 
 // Also when a reload is done. 0, or the errno of why systemd does not know it: it would wait in vain.
 [[nodiscard]] int notify_ready();
-void notify_reloading();                      // for Type=notify-reload, systemd >= 253
+void notify_reloading();  // for Type=notify-reload, systemd >= 253
+void notify_settled();    // X_BLECONND_SETTLED=1: what the start left over has been given back
 void notify_status(std::string_view status);  // one line; foreign text in it is printable() already
 void notify_stopping();
 

@@ -1,4 +1,6 @@
 // P3 and P4: what it costs to be there. Reports of other devices while links are up; resident memory.
+// The daemon has always settled before what is compared: it unmaps the pages of its start once, and what is
+// used after that is counted.
 #include "cache_copies.hpp"
 #include "side_by_side.hpp"
 
@@ -31,6 +33,13 @@ void come_to_rest(Side& side) {
   }
 }
 
+void start(Side& side) {
+  side.start();
+  if (side.who != Who::ours) return;
+  side.until_running();
+  side.until_settled();
+}
+
 struct Cost {
   double wake_ups = 0;
   double cpu = 0;  // ms
@@ -45,7 +54,7 @@ Cost reported(Run& run, Who who) {
     device.heard(-60);
     if (number >= kLinks) others.push_back(&device);
   }
-  side.start();
+  start(side);
   auto& client = side.world.client();
   for (std::size_t number = 0; number < kLinks; ++number) connect_and_keep(side, client, address_of(number));
   require(adapter.links() == kLinks, "not all links are up");
@@ -69,8 +78,7 @@ Cost reported(Run& run, Who who) {
 double resident_idle(Run& run, Who who) {
   Side side{run.programs, who};
   side.bluez.add_adapter().discovered(side.bluez.add_peripheral(address_of(0))).heard(-60);
-  side.start();
-  if (who == Who::ours) side.until_running();
+  start(side);
   come_to_rest(side);
   return resident_kib(side.holder());
 }
@@ -87,8 +95,7 @@ Memory resident(Run& run, Who who) {
   auto& adapter = side.bluez.add_adapter();
   for (std::size_t number = 0; number <= kManyLinks; ++number)
     adapter.discovered(side.bluez.add_peripheral(address_of(number))).heard(-60);
-  side.start();
-  if (who == Who::ours) side.until_running();
+  start(side);
   Memory found;
   auto& client = side.world.client();
   // What is loaded and learned at the first link is there before those that are counted.
@@ -121,6 +128,7 @@ double resident_with_cache(Run& run) {
   require(side.world.daemon->end(SIGTERM) == 0, "the daemon's end: " + side.log());
   copy_entry(side.world.folders.cache(), address, kCached);
   require(side.world.start_daemon(run.programs.daemon), "no READY=1");
+  side.until_settled();
   connect();
   come_to_rest(side);
   return resident_kib(side.holder());

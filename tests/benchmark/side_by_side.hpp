@@ -166,6 +166,11 @@ class Side {
     };
     if (!world.until(runs)) throw std::runtime_error("the daemon does not run: " + log());
   }
+  // The daemon has given back what its start left over, once and for all.
+  void until_settled() {
+    if (!world.until([&] { return world.daemon->said("X_BLECONND_SETTLED=1"); }))
+      throw std::runtime_error("the daemon does not settle: " + world.daemon->log());
+  }
   // Of all processes that stand between a program and BlueZ.
   [[nodiscard]] double cpu() {
     return cpu_ms(worker->pid()) + (who == Who::ours ? cpu_ms(daemon_pid())
