@@ -197,6 +197,9 @@ TEST(CachedServices, OfAnEntryThatIsFarAheadOrHasNoneAreNotUsed) {
     if (ahead) entry.read_at += 7200s;
     if (!ahead) entry.services = {};
     stage.cache.save(*DeviceAddress::parse(kLamp), entry);
+    if (!ahead) stage.crash_daemon();  // so that BlueZ's objects are looked at
+    if (!ahead) stage.start_daemon();
+    stage.run_for(1s);
     EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0") << ahead;
   }
 }

@@ -33,6 +33,16 @@ struct OneSlot : Stage {
   void link_of_others_ends(const std::string& device) {
     bluetoothd.foreign_disconnect(bluetoothd.path(kFirst, device));
   }
+  // When the link of the bell is looked at for the nth time: the queue has both who count look twice at
+  // first.
+  void at_look_of_bell(int nth, std::function<void()> happens) {
+    auto& bluez = daemon().bluez;
+    auto left = std::make_shared<int>(nth);
+    bluez.on_call = [=, told = bluez.on_call](const std::string& member, const std::string& path) {
+      told(member, path);
+      if (member == "GetAll" && short_path(path) == "hci0/03" && --*left == 0) happens();
+    };
+  }
   CallHandle patient(const std::string& client, const std::string& device) {
     return establish(client, device, with_timeout(600s));
   }
@@ -57,6 +67,9 @@ TEST(Census, ALinkOfTheDeviceItselfFillsNoAdapter) {
     Stage stage;
     auto& up = stage.bluetoothd.make_object(kFirst, others ? kDoor : kLamp, kBell);
     up.connected = true;
+    auto& audio = stage.bluetoothd.make_object(kFirst, "AA:00:00:00:00:05");
+    audio.connected = true;
+    audio.low_energy = false;
     for (auto& device : {kLamp, kLock}) {
       stage.bluetoothd.hears(kFirst, device);
       stage.keep_object(device).rssi = -60;
@@ -66,7 +79,7 @@ TEST(Census, ALinkOfTheDeviceItselfFillsNoAdapter) {
       stage.run_for(100ms);
     }
     EXPECT_EQ(stage.daemon().radio.queue.slots().limit(kFirst, stage.world.now()), others ? 1U : 0U);
-    up.connected = false;
+    up.connected = audio.connected = false;
   }
 }
 
@@ -167,35 +180,22 @@ TEST(Census, ALinkThatCannotBeFollowedIsFollowedFromTheNextCountOn) {
   EXPECT_EQ(second->text(), "-");
 }
 
-// It is not known to be up, so it is taken for ended; who is woken by that counts again before it dials.
-TEST(Census, ALinkWhoseLookFailsIsCountedAgainBeforeTheDial) {
+// It is not known to be up: it is dialled all the same, since the controller has the last word.
+TEST(Census, ALinkWhoseLookFailsIsTakenForEnded) {
   OneSlot stage;
   stage.link_of_others(kBell);
-  auto& bluez = stage.daemon().bluez;
-  bluez.on_call = [&stage, told = bluez.on_call](const std::string& member, const std::string& path) {
-    told(member, path);
-    if (member == "GetAll" && short_path(path) == "hci0/03" && stage.count("GetAll") < 4)
-      stage.bluetoothd.faults["GetAll"] = {kRefused};
-  };
-  auto call = stage.patient(kAlice, kLamp);
-  stage.run_for(20s);
-  EXPECT_EQ(stage.count("Connect"), 0U);
-  EXPECT_EQ(stage.stage(kLamp), "queued");
+  stage.at_look_of_bell(2, [&] { stage.bluetoothd.faults["GetAll"] = {kRefused}; });
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
   stage.link_of_others_ends(kBell);
-  stage.run_until_answered(call);
-  EXPECT_EQ(call->text(), "ok hci0");
 }
 
 TEST(Census, ALinkWhoseObjectGoesMeanwhileFreesItsSlot) {
   OneSlot stage;
   stage.link_of_others(kBell);
-  auto& bluez = stage.daemon().bluez;
-  bluez.on_call = [&stage, told = bluez.on_call](const std::string& member, const std::string& path) {
-    told(member, path);
-    if (member != "GetAll" || short_path(path) != "hci0/03") return;
+  stage.at_look_of_bell(2, [&] {
     stage.bluetoothd.drop_link(kBell);
-    stage.bluetoothd.foreign_remove(path);
-  };
+    stage.bluetoothd.foreign_remove(stage.bluetoothd.path(kFirst, kBell));
+  });
   auto call = stage.patient(kAlice, kLamp);
   stage.run_until_answered(call, 3s);
   EXPECT_EQ(call->text(), "ok hci0");

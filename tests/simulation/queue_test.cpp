@@ -134,7 +134,7 @@ TEST(Queue, OfEachAdapterIsItsOwn) {
   stage.run_for(100ms);
   auto& queue = stage.daemon().radio.queue;
   for (int twice = 0; twice < 2; ++twice)  // one by one, then all at once
-    for (int i : {11, 31})
+    for (int i : {31, 11})
       for (int place : {1, 2})
         EXPECT_EQ(queue.position(*DeviceAddress::parse(device(i + place - 1))), static_cast<unsigned>(place));
   EXPECT_EQ(queue.queued(kFirst).size(), 2U);

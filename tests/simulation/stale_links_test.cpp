@@ -55,6 +55,17 @@ TEST(StaleLinks, AreNoneWhereNothingIsConnected) {
   EXPECT_EQ(stage.text_of(stage.close_stale(kLock)), "1");
 }
 
+TEST(StaleLinks, AreOfLowEnergyAndOfWhateverAddress) {
+  Left stage;
+  stage.link_of_others(kLamp);
+  auto& object = *stage.bluetoothd.object(stage.lamp_at());
+  object.low_energy = false;
+  EXPECT_EQ(stage.text_of(stage.stale_links()), "") << "an audio link";
+  object.low_energy = true;
+  object.told_address = "not an address";
+  EXPECT_EQ(stage.text_of(stage.stale_links()), "hci0/01");
+}
+
 TEST(StaleLinks, AreNotThoseThatAreLeased) {
   Left stage;
   EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
