@@ -59,22 +59,29 @@ TEST(Slots, PositionsAreTheSameWhileNoneIsFree) {
   EXPECT_EQ(queue.position(*DeviceAddress::parse(device(12))), 2U);
 }
 
-// One of the two adapters that it waited for has no power by then.
+// One of the two adapters that both waited for has no power by then. The first was granted the slot that this
+// freed, and waits for the other adapter alone; the second still waits for both.
 TEST(Slots, TheAnswerNamesOnlyAdaptersThatLackASlot) {
   Limited stage{1};
   stage.add_second_adapter();
   stage.limits = {{kFirst, 1}, {kSecond, 1}};
   stage.configure();
-  for (int i : {11, 12}) stage.bluetoothd.hears(kSecond, device(i));
-  for (auto& adapter : {kFirst, kSecond}) stage.keep_object(device(12), adapter).rssi = -60;
+  for (int i : {11, 12, 13}) stage.bluetoothd.hears(kSecond, device(i));
+  for (auto& adapter : {kFirst, kSecond})
+    for (int i : {12, 13}) stage.keep_object(device(i), adapter).rssi = -60;
   EXPECT_EQ(stage.connect(kAlice, device(10)), "ok hci0");
   EXPECT_EQ(stage.connect(kAlice, device(11)), "ok hci1");
-  auto third = stage.establish(kBob, device(12), with_timeout(40s));
+  auto first = stage.establish(kBob, device(12), with_timeout(40s));
+  auto second = stage.establish(kBob, device(13), with_timeout(40s));
   stage.run_for(20s);
-  ASSERT_EQ(stage.stage(device(12)), "queued");
+  auto& queue = stage.daemon().radio.queue;
+  EXPECT_EQ(queue.queued(kSecond).size(), 2U);
   stage.bluetoothd.power(kSecond, false);
-  stage.run_until_answered(third);
-  EXPECT_THAT(third->message(), HasSubstr("no-slot: hci0 has 0 of 1 slots free (waited 40 s)"));
+  stage.run_for(1s);
+  EXPECT_EQ(queue.queued(kSecond).size(), 1U);
+  stage.run_until_answered(second);
+  for (auto& call : {first, second})
+    EXPECT_THAT(call->message(), HasSubstr("no-slot: hci0 has 0 of 1 slots free (waited 40 s)"));
 }
 
 TEST(Slots, WhoWaitsForOneCostsNothing) {
