@@ -4,17 +4,17 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "async/executor.hpp"
 #include "async/notice.hpp"
 #include "async/task.hpp"
 #include "core/address.hpp"
+#include "core/gatt_objects.hpp"
+#include "core/packed_services.hpp"
 #include "ports/outcome.hpp"
 
 namespace bleconnd {
@@ -66,19 +66,6 @@ struct DeviceState {
   std::optional<std::int16_t> rssi;
 };
 
-struct ObjectPathText {
-  std::string text;
-};
-// The types that BlueZ's GATT properties have: b q s o as ao ay.
-using GattValue = std::variant<bool, std::uint16_t, std::string, ObjectPathText, std::vector<std::string>,
-                               std::vector<ObjectPathText>, std::vector<std::uint8_t>>;
-using GattProperties = std::map<std::string, GattValue, std::less<>>;
-struct GattObject {
-  std::string interface;  // org.bluez.GattService1, GattCharacteristic1, GattDescriptor1
-  GattProperties properties;
-};
-using GattObjects = std::map<std::string, GattObject>;  // by object path
-
 // One device path, followed by signals. Counts tell what happened between two looks.
 struct Observation {
   bool present = false;  // the object exists, as far as we were told
@@ -90,7 +77,7 @@ struct Observation {
   std::uint32_t links_down = 0;    // Connected turned false
   std::optional<TimePoint> heard;  // the last report of it (RSSI changed, or the object was made)
   std::string end_reason;          // Device1.Disconnected of BlueZ >= 5.83: "org.bluez.Reason.Timeout" …
-  GattObjects gatt;                // its GATT objects
+  PackedServices gatt;             // its GATT objects, those with names that BlueZ makes
   std::uint32_t gatt_changes = 0;  // signals that added or removed some
   bool gatt_whole = false;         // `gatt` holds all of them: followed since the object was made, or read
   // Handles of its services, as list_services() found them; until signals change them.

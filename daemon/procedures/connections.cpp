@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
+#include "core/gatt_tree.hpp"
 #include "procedures/close_stale.hpp"
 #include "procedures/end_link.hpp"
-#include "procedures/gatt_tree.hpp"
 
 namespace bleconnd {
 namespace {

@@ -6,7 +6,6 @@
 
 #include "async/scope.hpp"
 #include "procedures/end_link.hpp"
-#include "procedures/gatt_tree.hpp"
 
 namespace bleconnd {
 namespace {
@@ -184,8 +183,7 @@ Task<Unit> DeviceSession::run() {
   place_.reset();
   if (auto* up = std::get_if<Link>(&end)) {
     link_.emplace(std::move(*up));
-    services_ = link_->cached;
-    if (!services_) services_ = database_of(link_->watch->seen().gatt, link_->route.path);
+    services_as_linked();
     last_error_.reset();
     away_ = false;
     missed_ = 0;
@@ -350,7 +348,6 @@ Task<Unit> DeviceSession::drop_services() {
 // Verifies the services of the link, keeps the cache up to date, and goes on with every Service Changed.
 Task<Unit> DeviceSession::follow_services() {
   const auto watch = link_->watch;
-  const auto route = link_->route;
   Notice wake{radio_.executor};
   Notice::Forward device{watch->changed(), wake};
   Notice::Forward calls{changed_, wake};
@@ -360,22 +357,46 @@ Task<Unit> DeviceSession::follow_services() {
     co_await wake.until(quiet, unstoppable());
   bool gone = false;  // all of them, after they had been there
   for (bool again = false;; again = true) {
-    auto read = co_await read_services(radio_, *watch, route, patience, again, unstoppable());
-    if (read.ok()) {
-      services_are(read.value());
+    const auto look = co_await look_at_services(patience, again);
+    if (look.ok) {
       gone = false;
-    } else if (read.failed_by(Cause::services_incomplete)) {
+    } else if (look.failed_by == Cause::services_incomplete) {
       phantom_ = !link_->verified || std::exchange(gone, true);
       if (phantom_) {
         changed_.notify();
         co_return Unit{};
       }
     }
-    const auto known = read.ok() ? read.value().changes : watch->seen().gatt_changes;
     const auto due = link_->verified && !gone ? kNever : radio_.now() + kReadAgain;
-    while (watch->seen().gatt_changes == known && radio_.now() < due) co_await wake.until(due, unstoppable());
+    while (watch->seen().gatt_changes == look.changes && radio_.now() < due)
+      co_await wake.until(due, unstoppable());
     co_await sleep_until(radio_.executor, radio_.now() + kGattQuiet, unstoppable());
   }
+}
+
+// What was read goes with this frame; that of follow_services() stays as long as the link.
+Task<DeviceSession::ServicesLook> DeviceSession::look_at_services(Duration patience, bool again) {
+  const auto watch = link_->watch;
+  auto read = co_await read_services(radio_, *watch, link_->route, patience, again, unstoppable());
+  ServicesLook look{.changes = watch->seen().gatt_changes, .ok = read.ok()};
+  if (!read.ok()) look.failed_by = read.failure().cause;
+  if (!read.ok()) co_return look;
+  look.changes = read.value().changes;
+  services_are(read.value());
+  co_return look;
+}
+
+void DeviceSession::services_as_linked() {
+  auto services = std::exchange(link_->cached, {});
+  if (!services) services = link_->watch->seen().gatt.database();
+  if (services) services_.emplace(*services);
+}
+
+// All, as long as nothing is known of them.
+std::vector<std::string> DeviceSession::lacking(const std::vector<std::string>& required) const {
+  if (!services_ || required.empty()) return required;
+  const auto services = services_->database();
+  return services ? missing(*services, required) : required;
 }
 
 // By a call that the cache does not serve.
@@ -383,14 +404,14 @@ bool DeviceSession::services_are_waited_for() const {
   return std::ranges::any_of(waiting_, [this](const Waiting* call) {
     const auto& options = call->options;
     return !call->over() &&
-           !(options.terms.use_cache && services_ && missing(*services_, options.required_uuids).empty());
+           !(options.terms.use_cache && services_ && lacking(options.required_uuids).empty());
   });
 }
 
 void DeviceSession::services_are(const ServicesRead& read) {
   const auto changed =
       forget_ ? std::vector<std::string>{} : keep_services(radio_, address_, link_->route, services_, read);
-  services_ = read.services;
+  services_.emplace(read.services);
   link_->verified = true;
   events_.changed(*this);
   if (!changed.empty()) events_.services_changed(*this, changed);

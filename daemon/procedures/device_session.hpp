@@ -130,6 +130,13 @@ class DeviceSession : private Progress {
   std::uint32_t queue_position() const { return radio_.queue.position(address_); }  // 0: not in the queue
 
  private:
+  // What a look at the services of the link came to.
+  struct ServicesLook {
+    std::uint32_t changes = 0;  // Observation::gatt_changes that it holds
+    Cause failed_by = Cause::bluez_error;
+    bool ok = false;
+  };
+
   void stage(Stage stage, const std::string& adapter) override;
   void attempt(std::uint32_t number) override;
   void waits_for(Cause cause) override;
@@ -163,7 +170,10 @@ class DeviceSession : private Progress {
   void keep_leases();
   Task<Unit> hold();
   Task<Unit> follow_services();
+  void services_as_linked();
   bool services_are_waited_for() const;
+  Task<ServicesLook> look_at_services(Duration patience, bool again);
+  std::vector<std::string> lacking(const std::vector<std::string>& required) const;  // of what is known
   void services_are(const ServicesRead& read);
   Task<Unit> close(std::string reason);
   Task<Unit> drop_services();
@@ -219,8 +229,8 @@ class DeviceSession : private Progress {
   std::unique_ptr<Absentees::Place> place_;
 
   std::optional<Link> link_;
-  std::optional<GattDatabase> services_;  // of the link, as they were told last
-  bool phantom_ = false;                  // the link has none
+  std::optional<PackedServices> services_;  // of the link, as they were told last
+  bool phantom_ = false;                    // the link has none
   bool discover_again_ = false;
   bool forget_ = false;
 };

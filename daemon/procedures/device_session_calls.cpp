@@ -111,9 +111,8 @@ void DeviceSession::declared(std::unique_ptr<Waiting> waiting) {
 bool DeviceSession::can_serve(Waiting& waiting) {
   if (!link_goes_on()) return false;
   if (!link_->verified && !waiting.options.terms.use_cache) return false;
-  const auto& required = waiting.options.required_uuids;
-  const auto lacking = services_ ? missing(*services_, required) : required;
-  if (lacking.empty()) return true;
+  const auto missing = lacking(waiting.options.required_uuids);
+  if (missing.empty()) return true;
   if (!link_->verified) return false;  // what the cache lacks, the device may have
   const bool may_drop = !link_->foreign && !held_by_others(waiting.caller);
   if (may_drop && !waiting.discovered_again) {
@@ -123,7 +122,7 @@ bool DeviceSession::can_serve(Waiting& waiting) {
     return false;
   }
   std::string said = "missing";
-  for (auto& uuid : lacking) said += " " + uuid;
+  for (auto& uuid : missing) said += " " + uuid;
   refuse_call(waiting, refuse({Cause::services_incomplete, said}));
   return false;
 }

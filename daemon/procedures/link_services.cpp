@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "procedures/gatt_tree.hpp"
+#include "core/gatt_tree.hpp"
 #include "procedures/resolve.hpp"
 
 namespace bleconnd {
@@ -28,8 +28,8 @@ Task<std::vector<std::uint8_t>> read_hash(Radio& radio, std::string characterist
 }
 
 // BlueZ makes a service's other objects with it, in one go, and removes them with it.
-bool are_there(const GattDatabase& services, const Observation& seen, const std::string& device) {
-  if (seen.gatt_whole) return all_exist(services, seen.gatt, device);
+bool are_there(const GattDatabase& services, const Observation& seen) {
+  if (seen.gatt_whole) return seen.gatt.has_all(services);
   const auto is_listed = [&](const GattService& service) {
     return std::ranges::count(*seen.services_listed, service.handle) > 0;
   };
@@ -51,7 +51,7 @@ Task<std::optional<GattDatabase>> cached_services(Radio& radio, DeviceWatch& wat
   auto entry = radio.cache.load(device);
   if (!entry || is_too_old(radio, *entry)) co_return std::nullopt;
   co_await look_for_services(radio, watch, route, stop);
-  if (!are_there(entry->services, watch.seen(), route.path)) co_return std::nullopt;
+  if (!are_there(entry->services, watch.seen())) co_return std::nullopt;
   co_return std::move(entry->services);
 }
 
@@ -71,7 +71,7 @@ Task<Outcome<ServicesRead>> read_services(Radio& radio, DeviceWatch& watch, Rout
     auto read = co_await radio.bluez.read_services(route.path, deadline, stop);
     if (!read.ok()) co_return read.failure();
   }
-  auto services = database_of(watch.seen().gatt, route.path);
+  auto services = watch.seen().gatt.database();
   if (!services) co_return Failure{Cause::limits, "more objects than are kept, or none with a UUID"};
   ServicesRead read{std::move(*services), watch.seen().gatt_changes, {}};
   const auto hash = find_characteristic(read.services, kGenericAttributeUuid, kDatabaseHashUuid);
@@ -82,7 +82,7 @@ Task<Outcome<ServicesRead>> read_services(Radio& radio, DeviceWatch& watch, Rout
 }
 
 std::vector<std::string> keep_services(Radio& radio, DeviceAddress device, const Route& route,
-                                       const std::optional<GattDatabase>& told, const ServicesRead& read) {
+                                       const std::optional<PackedServices>& told, const ServicesRead& read) {
   CacheEntry now{.services = read.services,
                  .hash = read.hash,
                  .adapter = route.adapter_address,
@@ -96,7 +96,8 @@ std::vector<std::string> keep_services(Radio& radio, DeviceAddress device, const
     if (changed.empty() && both_hashed && entry->hash != read.hash) changed = {"~database hash"};
     if (now.hash.empty() && changed.empty()) now.hash = entry->hash;  // one that could not be read this time
   }
-  if (changed.empty() && told) changed = difference(*told, read.services);
+  if (changed.empty() && told)
+    if (const auto before = told->database()) changed = difference(*before, read.services);
   const bool moved = entry && (entry->adapter != now.adapter || entry->object != now.object);
   const bool new_hash = entry && entry->hash != now.hash;
   const bool older = entry && (now.read_at - entry->read_at >= kOlder || now.read_at < entry->read_at);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/gatt_database.hpp"
+#include "core/packed_services.hpp"
 #include "procedures/attempt.hpp"
 #include "procedures/radio.hpp"
 
@@ -34,7 +35,7 @@ Task<Outcome<ServicesRead>> read_services(Radio& radio, DeviceWatch& watch, Rout
 // What is different from the entry and from what was told before, for the journal; empty: nothing. Saves what
 // is new, and what the entry says of its age once that has grown by an hour.
 std::vector<std::string> keep_services(Radio& radio, DeviceAddress device, const Route& route,
-                                       const std::optional<GattDatabase>& told, const ServicesRead& read);
+                                       const std::optional<PackedServices>& told, const ServicesRead& read);
 
 // Right after the start of this daemon BlueZ is not looked at yet: until it is, or is seen not to be there, 2
 // s at most.

@@ -42,7 +42,7 @@ Task<Outcome<>> resolve(Radio& radio, DeviceWatch& watch, Route route, Duration 
     auto woken = co_await wake.until(deadline, stop);
     if (woken.by == Notice::Woken::stopped) co_return Cause::cancelled;
   }
-  if (has_service(seen.gatt) && seen.gatt_whole) co_return Unit{};
+  if (seen.gatt_whole && seen.gatt.has_service()) co_return Unit{};
   // The objects were there before we watched; or a busy bluetoothd tells of ServicesResolved before it tells
   // of its objects (20 ms, measured, 5.66). Read them once, from then on signals keep them.
   const auto until = radio.now() + kRead;

@@ -70,7 +70,7 @@ void BluezBus::on_interfaces_added(sd_bus_message* signal) {
   if (!read_text(signal, 'o', path) || !read_interfaces(signal, interfaces)) return;
   if (interfaces.adapter) return adapter_found(path, *interfaces.adapter);
   if (device_part(path).empty()) return;
-  if (interfaces.gatt) return devices_.gatt_added(path, std::move(*interfaces.gatt));
+  if (interfaces.gatt) return devices_.gatt_added(path, *interfaces.gatt);
   if (!interfaces.device || device_part(path) != path) return;
   // Followed from its first moment on, its GATT objects need not be read later.
   if (ears_.added(path, *interfaces.device)) devices_.remember(std::string{path});

@@ -5,9 +5,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
+#include "core/gatt_tree.hpp"
 #include "system/bluez_paths.hpp"
 
 namespace bleconnd {
@@ -199,12 +201,12 @@ void DeviceMirror::link_ended(std::string_view path, std::string reason) {
   entry->changed.notify();
 }
 
-void DeviceMirror::gatt_added(std::string_view path, GattObject object) {
+void DeviceMirror::gatt_added(std::string_view path, const GattObject& object) {
   auto* entry = find(device_part(path));
   if (!entry) return;
   auto& seen = entry->seen;
   if (seen.gatt.size() < kGattObjectLimit) {
-    seen.gatt.insert_or_assign(std::string{path}, std::move(object));
+    if (const auto part = part_of(path, object, device_part(path))) seen.gatt.put(*part);
   } else {
     seen.gatt_whole = false;
   }
@@ -216,7 +218,8 @@ void DeviceMirror::gatt_added(std::string_view path, GattObject object) {
 void DeviceMirror::gatt_removed(std::string_view path) {
   auto* entry = find(device_part(path));
   if (!entry) return;
-  entry->seen.gatt.erase(std::string{path});
+  if (const auto name = GattName::parse(path.substr(std::min(path.size(), device_part(path).size() + 1))))
+    entry->seen.gatt.erase(*name);
   ++entry->seen.gatt_changes;
   entry->seen.services_listed.reset();
   entry->changed.notify();
@@ -238,7 +241,7 @@ void DeviceMirror::services_read(std::string_view path, const GattObjects& objec
   auto* entry = find(path);
   if (!entry) return;
   entry->seen.present = true;
-  entry->seen.gatt = objects;
+  entry->seen.gatt = packed(objects, path);
   entry->seen.gatt_whole = objects.size() < kGattObjectLimit;
   entry->changed.notify();
 }

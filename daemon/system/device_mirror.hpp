@@ -36,7 +36,7 @@ class DeviceMirror {
   void removed(std::string_view path);
   void changed(std::string_view path, const DeviceProperties& properties);
   void link_ended(std::string_view path, std::string reason);
-  void gatt_added(std::string_view path, GattObject object);
+  void gatt_added(std::string_view path, const GattObject& object);
   void gatt_removed(std::string_view path);
 
   // Answers.

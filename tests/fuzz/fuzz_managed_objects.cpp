@@ -7,8 +7,8 @@
 #include <utility>
 #include <variant>
 
+#include "core/gatt_tree.hpp"
 #include "expected_shapes.hpp"
-#include "procedures/gatt_tree.hpp"
 #include "system/bluez_messages.hpp"
 #include "system/bluez_paths.hpp"
 #include "told_objects.hpp"
@@ -62,7 +62,8 @@ std::set<std::string> complete_below(const GattObjects& objects, const std::stri
 }
 
 void services_below(const GattObjects& objects, const std::string& device) {
-  const auto services = database_of(objects, device);
+  const auto told = packed(objects, device);
+  const auto services = told.database();
   const auto complete = complete_below(objects, device);
   must_hold(services.has_value() || complete.empty(), "services are found if they were told");
   if (!services) return;
@@ -71,12 +72,12 @@ void services_below(const GattObjects& objects, const std::string& device) {
   std::set<std::string> found;
   for (const auto& name : names_of(*services)) found.insert(path_of(name, device));
   must_hold(std::ranges::includes(found, complete), "what was told completely is found");
-  must_hold(services->services.empty() || all_exist(*services, objects, device),
-            "services are where they were");
+  must_hold(services->services.empty() || told.has_all(*services), "services are where they were");
   const auto made = objects_of(*services, device);
   must_hold(services->services.empty() == made.empty(), "services make objects");
   must_hold(made.size() <= objects.size(), "services make no more objects than they are of");
-  if (!made.empty()) must_hold(database_of(made, device) == services, "services are found as they were made");
+  if (!made.empty())
+    must_hold(packed(made, device).database() == services, "services are found as they were made");
   must_hold(difference(*services, *services).empty(), "services are not different from themselves");
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/gatt_tree.hpp"
 #include "fake_bluez_call.hpp"
 
 namespace bleconnd::simulation {
@@ -180,7 +181,8 @@ void FakeBluez::services_added(const std::string& device, const GattObjects& obj
   from_bluetoothd_.send([this, device, objects] {
     auto entry = entries_.find(device);
     if (entry == entries_.end()) return;
-    entry->second.seen.gatt.insert(objects.begin(), objects.end());
+    for (auto& [path, each] : objects)
+      if (const auto part = part_of(path, each, device)) entry->second.seen.gatt.put(*part);
     ++entry->second.seen.gatt_changes;
     entry->second.seen.services_listed.reset();
     notify(entry->second);
@@ -191,7 +193,8 @@ void FakeBluez::services_removed(const std::string& device, const GattObjects& o
   from_bluetoothd_.send([this, device, objects] {
     auto entry = entries_.find(device);
     if (entry == entries_.end()) return;
-    for (auto& [path, each] : objects) entry->second.seen.gatt.erase(path);
+    for (auto& [path, each] : objects)
+      if (const auto part = part_of(path, each, device)) entry->second.seen.gatt.erase(part->name);
     ++entry->second.seen.gatt_changes;
     entry->second.seen.services_listed.reset();
     notify(entry->second);
@@ -381,7 +384,7 @@ Task<Outcome<GattObjects>> FakeBluez::read_services(std::string path, TimePoint 
     auto entry = entries_.find(path);
     if (told.failed_by(Cause::object_gone) && knows(path)) told_gone(path);
     if (!told.ok() || entry == entries_.end()) return;
-    entry->second.seen.gatt = told.value();
+    entry->second.seen.gatt = packed(told.value(), path);
     entry->second.seen.gatt_whole = true;
   };
   called("GetManagedObjects", path);

@@ -1,6 +1,6 @@
 // From BlueZ's objects to the services of a device and back: by hand-made trees with one thing wrong, and by
 // random ones that must come back as they were.
-#include "procedures/gatt_tree.hpp"
+#include "core/gatt_tree.hpp"
 
 #include <gtest/gtest.h>
 
@@ -57,6 +57,13 @@ GattObjects tree() {
        {"org.bluez.GattService1",
         {{"UUID", uuid("180f")}, {"Device", path(kDevice)}, {"Primary", false}, {"Includes", Paths{}}}}},
   };
+}
+
+std::optional<GattDatabase> database_of(const GattObjects& objects, std::string_view device) {
+  return packed(objects, device).database();
+}
+bool all_exist(const GattDatabase& database, const GattObjects& objects, std::string_view device) {
+  return packed(objects, device).has_all(database);
 }
 
 GattDatabase database() {

@@ -1,6 +1,5 @@
-// One pass over the objects: a map by path has them in order of handles and parents before their children,
-// because names have four lower-case hex digits each, and '/' sorts before the digits.
-#include "procedures/gatt_tree.hpp"
+// An object at a time: what it says of itself, as far as it is what BlueZ would make.
+#include "core/gatt_tree.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -85,25 +84,9 @@ std::optional<GattDescriptor> descriptor_of(const GattName& name, const GattObje
   return GattDescriptor{name.descriptor, std::move(*uuid)};
 }
 
-// The parent is the last one there, unless it was left out.
 template <class Object>
-Object* last(std::vector<Object>& siblings, std::uint16_t handle) {
-  return !siblings.empty() && siblings.back().handle == handle ? &siblings.back() : nullptr;
-}
-
-template <class Object>
-void add(std::vector<Object>& to, std::optional<Object> object) {
-  if (object) to.push_back(std::move(*object));
-}
-
-void add_object(GattDatabase& database, const GattName& name, const GattObject& object,
-                std::string_view device_path) {
-  if (name.depth() == 1) return add(database.services, service_of(name, object, device_path));
-  auto* service = last(database.services, name.service);
-  if (!service) return;
-  if (name.depth() == 2) return add(service->characteristics, characteristic_of(name, object));
-  auto* characteristic = last(service->characteristics, name.characteristic);
-  if (characteristic) add(characteristic->descriptors, descriptor_of(name, object));
+void set(GattPart& part, std::optional<Object> object) {
+  if (object) part.object = std::move(*object);
 }
 
 GattObject object_of(const GattService& service, std::string_view device_path) {
@@ -139,12 +122,22 @@ std::string path_of(const GattName& name, std::string_view device_path) {
   return std::string{device_path} + '/' + name.text();
 }
 
-std::optional<GattDatabase> database_of(const GattObjects& objects, std::string_view device_path) {
-  GattDatabase database;
+std::optional<GattPart> part_of(std::string_view path, const GattObject& object,
+                                std::string_view device_path) {
+  const auto name = name_below(device_path, path);
+  if (!name) return {};
+  GattPart part{*name, object.interface == kService};
+  if (name->depth() == 1) set(part, service_of(*name, object, device_path));
+  if (name->depth() == 2) set(part, characteristic_of(*name, object));
+  if (name->depth() == 3) set(part, descriptor_of(*name, object));
+  return part;
+}
+
+PackedServices packed(const GattObjects& objects, std::string_view device_path) {
+  PackedServices services;
   for (auto& [path, object] : objects)
-    if (const auto name = name_below(device_path, path)) add_object(database, *name, object, device_path);
-  if (!well_formed(database)) return {};
-  return database;
+    if (const auto part = part_of(path, object, device_path)) services.put(*part);
+  return services;
 }
 
 GattObjects objects_of(const GattDatabase& database, std::string_view device_path) {
@@ -161,11 +154,6 @@ GattObjects objects_of(const GattDatabase& database, std::string_view device_pat
     }
   }
   return objects;
-}
-
-bool all_exist(const GattDatabase& database, const GattObjects& objects, std::string_view device_path) {
-  const auto there = [&](const GattName& name) { return objects.contains(path_of(name, device_path)); };
-  return !database.services.empty() && std::ranges::all_of(names_of(database), there);
 }
 
 }  // namespace bleconnd
