@@ -98,8 +98,10 @@ int DeviceObjects::on_find(sd_bus*, const char* path, const char*, void* self, v
   return device ? 1 : 0;
 }
 
-// sd-bus frees the list, and its texts.
-int DeviceObjects::on_enumerate(sd_bus*, const char*, void* self, char*** paths, sd_bus_error*) {
+// sd-bus frees the list, and its texts. Asked of what is below a device it would take the device for that,
+// and describe it as an object without an interface.
+int DeviceObjects::on_enumerate(sd_bus*, const char* below, void* self, char*** paths, sd_bus_error*) {
+  if (std::string_view{below}.starts_with(std::string{kRootPath} + "/")) return 0;
   const auto& devices = static_cast<DeviceObjects*>(self)->devices_;
   auto** list = static_cast<char**>(std::calloc(devices.size() + 1, sizeof(char*)));
   if (!list) return -ENOMEM;

@@ -273,6 +273,24 @@ TEST_F(DaemonCalls, device1_shows_the_link) {
   release_the_lamp();
 }
 
+TEST_F(DaemonCalls, device1_is_found_by_introspection_while_it_is_there) {
+  const auto introspected = [&](const std::string& path) {
+    const auto reply =
+        client.call({"org.bleconnd", path, "org.freedesktop.DBus.Introspectable"}, "Introspect");
+    EXPECT_EQ(world.outcome(reply), "ok") << path;
+    return reply->ok() ? reply->arguments[0].get<std::string>() : "";
+  };
+  connect_the_lamp();
+  EXPECT_THAT(introspected("/org/bleconnd"), HasSubstr("<node name=\"dev_AA_BB_CC_DD_EE_FF\"/>"));
+  const auto lamp_object = introspected(kOurPath);
+  for (const auto* part :
+       {"<interface name=\"org.bleconnd.Device1\">", "<property name=\"ConnectedSince\" type=\"t\"",
+        "<signal name=\"AttemptFailed\">", "name=\"retry_in_usec\""})
+    EXPECT_THAT(lamp_object, HasSubstr(part));
+  release_the_lamp();
+  EXPECT_THAT(introspected("/org/bleconnd"), Not(HasSubstr("dev_")));
+}
+
 TEST_F(DaemonCalls, signals_tell_the_whole_course) {
   client.forget_signals();
   connect_the_lamp();

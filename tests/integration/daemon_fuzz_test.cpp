@@ -214,14 +214,6 @@ class DaemonFuzz : public SharingFixture {
     }
   }
 
-  // Its introspection leaves them out.
-  void find_properties_of_the_lamp() {
-    const auto* device = "org.bleconnd.Device1";
-    const CallTarget target{"org.bleconnd", kOurPath, "org.freedesktop.DBus.Properties"};
-    const auto all = value_of(client.call(target, "GetAll", {Value{device}}));
-    for (const auto& [name, value] : all.items()) properties_.push_back({kOurPath, device, name, "s"});
-  }
-
   struct Asked {
     std::string member;
     bool may_wait;
@@ -351,7 +343,6 @@ class DaemonFuzz : public SharingFixture {
     find_members(reader, "/org/freedesktop/LogControl1");
     reader.leave();
     ASSERT_GE(methods_.size(), 15u);
-    find_properties_of_the_lamp();
     ASSERT_GE(properties_.size(), 25u);
     if (dice.chance(50)) release_the_lamp();
     const auto log_level = this->log_level();
