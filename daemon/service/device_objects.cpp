@@ -152,23 +152,24 @@ void DeviceObjects::stage_changed(const DeviceSession& session, const std::strin
     if (const auto* before = std::get_if<StageChange>(&device.untold.back());
         before && is_on_the_way(before->stage))
       device.untold.pop_back();
-  device.untold.emplace_back(StageChange{session.stage(), reason});
-  if (is_as_told(device, reason)) device.untold.clear();
+  const auto told = device.told ? device.told->stage : Stage::disconnected;
+  const bool link_was_told = told == Stage::connected || told == Stage::disconnecting;
+  const bool is_the_link_told = told == Stage::connected && session.connected() &&
+                                device.told->adapter == session.adapter() &&
+                                device.told->bluez_device == session.bluez_device();
+  const bool released = session.stage() == Stage::disconnected && reason == kReleased;
+  const bool forgets = (is_the_link_told || (released && !link_was_told)) && is_forgettable(device.untold);
+  if (forgets) device.untold.clear();
+  if (!forgets || session.stage() != told) device.untold.emplace_back(StageChange{session.stage(), reason});
 }
 
-// A link that was released and is there again before its end was told, or one that was released before it was
-// told: to who is told it is as before.
-bool DeviceObjects::is_as_told(const Device& device, const std::string& reason) {
-  const auto& told = device.told;
-  const auto& session = *device.session;
-  const bool same_link = session.connected() && told && told->stage == Stage::connected &&
-                         told->adapter == session.adapter() && told->bluez_device == session.bluez_device();
-  const bool none = session.stage() == Stage::disconnected && reason == kReleased &&
-                    (!told || told->stage == Stage::disconnected);
-  return (same_link || none) && std::ranges::all_of(device.untold, [](const Event& event) {
-           if (const auto* end = std::get_if<LinkEnd>(&event)) return end->reason == kReleased;
-           return std::holds_alternative<StageChange>(event);
-         });
+// Nothing but stages and releases: what a link that was released and is there again, or one that was released
+// before it was told, leaves out.
+bool DeviceObjects::is_forgettable(const std::vector<Event>& events) {
+  return std::ranges::all_of(events, [](const Event& event) {
+    if (const auto* end = std::get_if<LinkEnd>(&event)) return end->reason == kReleased;
+    return std::holds_alternative<StageChange>(event);
+  });
 }
 
 void DeviceObjects::attempt_failed(DeviceAddress address, const FailedAttempt& failed, const Refusal& as) {

@@ -69,7 +69,7 @@ class DeviceObjects {
   using Devices = std::map<DeviceAddress, Device>;
 
   const Device* present(const char* path) const;
-  static bool is_as_told(const Device& device, const std::string& reason);
+  static bool is_forgettable(const std::vector<Event>& events);
   void announce(DeviceAddress address, Device& device);
   void happened(DeviceAddress address, Event event);
   void tell(DeviceAddress address, Device& device);

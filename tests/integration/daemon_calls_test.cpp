@@ -298,6 +298,7 @@ TEST_F(DaemonCalls, signals_tell_the_whole_course) {
     return world.until([&] { return std::ranges::count(client.described(), line) > 0; });
   };
   EXPECT_TRUE(told("PC /org/bleconnd {\"Connections\":1}"));
+  ASSERT_TRUE(told_state_becomes("connected"));  // one that is released before is left out
   release_the_lamp();
   EXPECT_TRUE(told("PC /org/bleconnd {\"Connections\":0}"));
   ASSERT_TRUE(world.until([&] { return client.count_signals("InterfacesRemoved") == 1; }));
