@@ -16,9 +16,9 @@ DialQueue::Waiting::Waiting(DialQueue& owner, DeviceAddress who, const Terms& it
       wake{owner.executor_} {
   queue.arrive(ticket);
   // Nearly always the last one.
-  auto place = queue.waiting_.end();
-  while (place != queue.waiting_.begin() && (*std::prev(place))->ticket.number > ticket.number) --place;
-  queue.waiting_.insert(place, this);
+  auto next = queue.waiting_.end();
+  while (next != queue.waiting_.begin() && (*std::prev(next))->ticket.number > ticket.number) --next;
+  place = queue.waiting_.insert(next, this);
   queue.by_device_.insert_or_assign(device, this);
 }
 
@@ -28,7 +28,7 @@ DialQueue::Waiting::~Waiting() {
 
 void DialQueue::leave(Waiting& waiting) {
   waiting.left = true;
-  waiting_.remove(&waiting);
+  waiting_.erase(waiting.place);
   by_device_.erase(waiting.device);
   if (waiting_.empty()) disarm();
   changed();
@@ -182,6 +182,7 @@ bool DialQueue::is_open_to(const std::string& adapter, const Opening& open, Devi
 // ends, and a thousand can wait: what is the same for all is looked at once.
 std::vector<DialQueue::Waiting*> DialQueue::line(const std::string& adapter) const {
   std::vector<Waiting*> line;
+  line.reserve(waiting_.size());
   const auto open = opening(adapter);
   for (auto* waiting : waiting_) {
     if (waiting->looks_again) continue;

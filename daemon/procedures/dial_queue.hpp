@@ -175,6 +175,7 @@ class DialQueue {
     std::optional<Grant> grant;
     bool looks_again = false;
     bool left = false;  // the line
+    std::list<Waiting*>::iterator place{};
   };
 
   const AdapterState* usable(const std::string& adapter) const;

@@ -16,7 +16,7 @@ class Journal;
 class LineLog {
  public:
   static constexpr std::size_t kMostBytes = 16 * 1024 * 1024;  // read back; 8,192 leases have below 4 MiB
-  static constexpr std::size_t kSpareLines = 256;
+  static constexpr std::size_t kSpareLines = 2048;             // some 100 KiB, read back in a millisecond
   static constexpr std::size_t kSpareBytes = 256 * 1024;  // a line can be long: it has all leases of a device
 
   // `file` empty: nothing is kept. `head`: the first line, which has to be the same for the rest to count.
