@@ -72,7 +72,7 @@ class Run {
       const auto link = std::exchange(hung_up_, std::nullopt);
       if (link) (void)co_await forget_phantom(radio_, *watch_, *link, stop);
       if (decision.delay > 0ms) progress_.stage(Stage::backing_off, {});
-      auto settled = co_await back_off(radio_, watch_.get(), decision.delay, stop);
+      auto settled = co_await back_off(radio_, watch_.get(), decision.delay, failure.cause, stop);
       if (!settled.ok()) co_return RunFailure{settled.failure()};
     }
   }

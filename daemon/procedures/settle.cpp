@@ -26,7 +26,7 @@ Task<Outcome<>> until_link_down(Radio& radio, DeviceWatch* watch, std::stop_toke
   co_return Unit{};
 }
 
-Task<Outcome<>> back_off(Radio& radio, DeviceWatch* watch, std::chrono::milliseconds delay,
+Task<Outcome<>> back_off(Radio& radio, DeviceWatch* watch, std::chrono::milliseconds delay, Cause behind,
                          std::stop_token stop) {
   Notice wake{radio.executor};
   Notice::Forward stack_changed{radio.bluez.stack_changed(), wake};
@@ -34,12 +34,14 @@ Task<Outcome<>> back_off(Radio& radio, DeviceWatch* watch, std::chrono::millisec
   if (watch) device_changed.emplace(watch->changed(), wake);
 
   const auto due = radio.now() + delay;
-  const Hope before{radio.stack(), watch};
+  const bool other_dials = behind == Cause::in_progress || behind == Cause::in_progress_too_long;
+  Hope before{radio.stack(), watch};
   // Without bluetoothd or a powered adapter there is a longer wait, which callers are told of.
   while (radio.now() < due && radio.any_adapter()) {
     auto woken = co_await wake.until(due, stop);
     if (woken.by == Notice::Woken::stopped) co_return Cause::cancelled;
     const Hope now{radio.stack(), watch};
+    if (other_dials) before.heard = now.heard;
     if (now.better_than(before)) break;
   }
   if (stop.stop_requested()) co_return Cause::cancelled;

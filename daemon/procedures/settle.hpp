@@ -26,8 +26,10 @@ struct Hope {
 // Until Connected=false, 5 s at most; then what is still up is a phantom. Ok, or cancelled.
 Task<Outcome<>> until_link_down(Radio& radio, DeviceWatch* watch, std::stop_token stop);
 
-// The back-off. `watch` may be null: the device was not found. Ok, or cancelled.
-Task<Outcome<>> back_off(Radio& radio, DeviceWatch* watch, std::chrono::milliseconds delay,
+// The back-off. `watch` may be null: the device was not found. `behind` another program's dial a report of
+// the device is no sign: that dial hears it too, and with each report it would be asked for in vain. Ok, or
+// cancelled.
+Task<Outcome<>> back_off(Radio& radio, DeviceWatch* watch, std::chrono::milliseconds delay, Cause behind,
                          std::stop_token stop);
 
 }  // namespace bleconnd

@@ -118,6 +118,7 @@ void Scene::start_daemon() {
   overtaken_.clear();
   // Who left while we were away is seen to be away when we start.
   for (auto& [client, when] : left_) when = world.now();
+  preparing_ = false;
   life_ = std::make_unique<Life>(*this);
   configure();
   clients_ = std::make_unique<Scope>(world);
@@ -127,27 +128,32 @@ void Scene::start_daemon() {
 void Scene::crash_daemon() {
   clients_.reset();
   life_.reset();
-  asleep_ = ready_ = quiet_ = false;
+  asleep_ = ready_ = quiet_ = preparing_ = false;
   for (auto& path : dials.paths()) left_behind_.insert(path);
 }
 
 void Scene::sleep() {
   auto preparing = [](Scene& scene) -> Task<Unit> {
     co_await scene.life_->connections.prepare_for_sleep(4s);
-    scene.ready_ = scene.asleep_;
+    scene.preparing_ = false;
+    if (!scene.asleep_) {
+      scene.life_->connections.wake_up();
+      co_return Unit{};
+    }
+    scene.ready_ = true;
     // One that BlueZ does not end is tried again, by a start that can be ended.
-    scene.quiet_ = scene.asleep_ && scene.life_->radio.discovery.quiet();
+    scene.quiet_ = scene.life_->radio.discovery.quiet();
     co_return Unit{};
   };
   note("sleeps");
   asleep_ = true;
-  clients_->spawn(preparing(*this));
+  if (!std::exchange(preparing_, true)) clients_->spawn(preparing(*this));
 }
 
 void Scene::wake() {
   asleep_ = ready_ = quiet_ = false;
   note("wakes");
-  life_->connections.wake_up();
+  if (!preparing_) life_->connections.wake_up();
 }
 
 void Scene::stop_daemon(Duration patience) {

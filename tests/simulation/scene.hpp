@@ -160,6 +160,7 @@ class Scene : private SessionEvents {
   std::map<std::string, std::string> stages_;         // by device, of sessions that are there
   TimePoint leases_checked_{};
   bool asleep_ = false;                                        // or about to be
+  bool preparing_ = false;                                     // as SleepWatch, it wakes when it has prepared
   bool ready_ = false;                                         // the daemon is ready for it
   bool quiet_ = false;                                         // and nothing of it has the radio
   std::map<std::string, std::deque<TimePoint>> unattended_{};  // dials that no call asked for, by device

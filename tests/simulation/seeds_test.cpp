@@ -84,8 +84,11 @@ struct Found {
   const char* without;
 };
 constexpr std::array kFound{
-    Found{58869, ""},                             // a call whose session had ended, destroyed before it began
+    Found{32954,
+          "configuration,sleep"},  // another program's dial was met again with each report of the device
+    Found{58869, ""},              // a call whose session had ended, destroyed before it began
     Found{69806, "adapter,configuration,crash"},  // a loss and another program's link, told in one signal
+    Found{31684, "neighbour"},                    // the host wakes in the instant in which it goes to sleep
     Found{83073, "sleep"},  // discovery went on under a path that had become another adapter's
 };
 
