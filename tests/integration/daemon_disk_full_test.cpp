@@ -28,7 +28,10 @@ class SmallFolders {
   // For a process that shall see them.
   [[nodiscard]] std::function<bool()> join() const {
     return [pid = std::to_string(holder_.pid())] {
-      return (getuid() == 0 || enter(pid, "user", CLONE_NEWUSER)) && enter(pid, "mnt", CLONE_NEWNS);
+      // A mount namespace that is entered is seen from its own root, not from that of a test in a tree.
+      const int root = open(("/proc/" + pid + "/root").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+      return (getuid() == 0 || enter(pid, "user", CLONE_NEWUSER)) && enter(pid, "mnt", CLONE_NEWNS) &&
+             fchdir(root) == 0 && chroot(".") == 0;
     };
   }
 

@@ -134,8 +134,10 @@ class Stack:
         await self.daemon.wait()
 
     def open_files(self):
+        """Without its records, which are opened with their first line."""
         folder = f"/proc/{self.daemon.pid}/fd"
-        return [os.readlink(f"{folder}/{name}") for name in os.listdir(folder)]
+        names = [os.readlink(f"{folder}/{name}") for name in os.listdir(folder)]
+        return [name for name in names if not name.startswith(("/run/bleconnd/", "/var/lib/bleconnd/"))]
 
     def resident_mebibytes(self):
         with open(f"/proc/{self.daemon.pid}/status") as status:
