@@ -176,7 +176,8 @@ class DaemonFixture : public ::testing::Test {
   // But its records, which are opened with their first line.
   std::size_t open_files() {
     const auto is_record = [&](const std::string& name) {
-      return name.starts_with(world.folders.runtime()) || name.starts_with(world.folders.state());
+      return name.find(world.folders.runtime()) != std::string::npos ||
+             name.find(world.folders.state()) != std::string::npos;
     };
     const auto names = open_file_names();
     return names.size() - static_cast<std::size_t>(std::ranges::count_if(names, is_record));
