@@ -48,6 +48,7 @@ async def main():
         if not line:
             return
         if line[0] == "all":  # at the same time
+            await get_device(line[1])  # bleak's list of objects is made at the first look, which the others would not wait for
             began = time.monotonic()
             answers = await asyncio.gather(*(one(address, []) for address in line[1:]))
             failures = [answer["failure"] for answer in answers if answer["failure"]]
