@@ -2,11 +2,13 @@
 // Locale-free on purpose: the text becomes part of object paths and file names.
 #include "core/address.hpp"
 
+#include <algorithm>
 #include <cstddef>
 
 namespace bleconnd {
 namespace {
 
+constexpr std::string_view kObjectPrefix = "dev_";
 constexpr std::size_t kTextLength = 17;  // six pairs, five colons
 
 int hex_value(char c) {
@@ -46,12 +48,20 @@ std::optional<DeviceAddress> DeviceAddress::parse(std::string_view text) {
   return DeviceAddress{bytes};
 }
 
+std::optional<DeviceAddress> DeviceAddress::of_object_name(std::string_view name) {
+  if (!name.starts_with(kObjectPrefix)) return std::nullopt;
+  std::string text{name.substr(kObjectPrefix.size())};
+  std::ranges::replace(text, '_', ':');
+  const auto address = parse(text);
+  return address && address->object_name() == name ? address : std::nullopt;
+}
+
 std::string DeviceAddress::text() const {
   return joined(bytes_, ':');
 }
 
 std::string DeviceAddress::object_name() const {
-  return "dev_" + joined(bytes_, '_');
+  return std::string{kObjectPrefix} + joined(bytes_, '_');
 }
 
 }  // namespace bleconnd

@@ -16,6 +16,8 @@ class DeviceAddress {
   // "AA:BB:CC:DD:EE:FF", any case. Nothing else: no dashes, no spaces, no path. 00:00:00:00:00:00 (no device)
   // and FF:FF:FF:FF:FF:FF (broadcast) are no devices.
   static std::optional<DeviceAddress> parse(std::string_view text);
+  // Inverse of object_name(): nothing else is one.
+  static std::optional<DeviceAddress> of_object_name(std::string_view name);
 
   std::string text() const;         // "AA:BB:CC:DD:EE:FF"
   std::string object_name() const;  // "dev_AA_BB_CC_DD_EE_FF", as BlueZ and we name objects

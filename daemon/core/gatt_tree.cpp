@@ -15,13 +15,6 @@ constexpr std::string_view kService = "org.bluez.GattService1";
 constexpr std::string_view kCharacteristic = "org.bluez.GattCharacteristic1";
 constexpr std::string_view kDescriptor = "org.bluez.GattDescriptor1";
 
-std::optional<GattName> name_below(std::string_view device_path, std::string_view path) {
-  if (!path.starts_with(device_path)) return {};
-  path.remove_prefix(device_path.size());
-  if (!path.starts_with('/')) return {};
-  return GattName::parse(path.substr(1));
-}
-
 // A property as it is, `otherwise` where there is none, null where it has another type.
 template <class T>
 const T* property(const GattObject& object, const char* name, const T& otherwise) {
@@ -39,7 +32,7 @@ std::vector<std::uint16_t> services_at(const std::vector<ObjectPathText>& paths,
                                        std::string_view device_path) {
   std::vector<std::uint16_t> handles;
   for (auto& path : paths) {
-    const auto name = name_below(device_path, path.text);
+    const auto name = name_of(path.text, device_path);
     if (name && name->depth() == 1) handles.push_back(name->service);
   }
   std::sort(handles.begin(), handles.end());
@@ -118,13 +111,20 @@ GattObject object_of(const GattDescriptor& descriptor, std::string characteristi
 
 }  // namespace
 
+std::optional<GattName> name_of(std::string_view path, std::string_view device_path) {
+  if (!path.starts_with(device_path)) return {};
+  path.remove_prefix(device_path.size());
+  if (!path.starts_with('/')) return {};
+  return GattName::parse(path.substr(1));
+}
+
 std::string path_of(const GattName& name, std::string_view device_path) {
   return std::string{device_path} + '/' + name.text();
 }
 
 std::optional<GattPart> part_of(std::string_view path, const GattObject& object,
                                 std::string_view device_path) {
-  const auto name = name_below(device_path, path);
+  const auto name = name_of(path, device_path);
   if (!name) return {};
   GattPart part{*name, object.interface == kService};
   if (name->depth() == 1) set(part, service_of(*name, object, device_path));

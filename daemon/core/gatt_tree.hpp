@@ -25,7 +25,8 @@ PackedServices packed(const GattObjects& objects, std::string_view device_path);
 // BlueZ since 5.80 has it, whichever runs. Inverse of packed().
 GattObjects objects_of(const GattDatabase& database, std::string_view device_path);
 
-// Of one object, by its name within the device.
+// Of one object, its name within the device, and back; no name where BlueZ would not make it.
+std::optional<GattName> name_of(std::string_view path, std::string_view device_path);
 std::string path_of(const GattName& name, std::string_view device_path);
 
 }  // namespace bleconnd

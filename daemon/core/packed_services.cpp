@@ -174,16 +174,19 @@ std::size_t PackedServices::find(const GattName& name) const {
 }
 
 void PackedServices::put(const GattPart& part) {
-  erase(part.name);
+  const auto at = find(part.name);
+  erase_at(at, part.name);
   const auto record = packed(part);
-  const auto at = static_cast<std::ptrdiff_t>(find(part.name));
   bytes_.reserve(bytes_.size() + record.size());  // exactly: insert() alone would double
-  bytes_.insert(bytes_.begin() + at, record.begin(), record.end());
+  bytes_.insert(bytes_.begin() + static_cast<std::ptrdiff_t>(at), record.begin(), record.end());
   ++count_;
 }
 
 void PackedServices::erase(const GattName& name) {
-  const auto at = find(name);
+  erase_at(find(name), name);
+}
+
+void PackedServices::erase_at(std::size_t at, const GattName& name) {
   if (at == bytes_.size()) return;
   const auto record = record_at(bytes_, at);
   if (record.name != name) return;

@@ -39,6 +39,7 @@ class PackedServices {
 
  private:
   std::size_t find(const GattName& name) const;  // where it is, or would be
+  void erase_at(std::size_t found, const GattName& name);
 
   std::vector<std::uint8_t> bytes_;  // records in order of names; no more capacity than is used
   std::uint32_t count_ = 0;

@@ -28,16 +28,6 @@ BusMessage new_signal(sd_bus* bus, const std::string& path, const char* interfac
   return BusMessage{message};
 }
 
-std::optional<DeviceAddress> address_in(std::string_view path) {
-  const auto name = path.substr(path.rfind('/') + 1);
-  if (!name.starts_with("dev_")) return {};
-  std::string text{name.substr(4)};
-  std::ranges::replace(text, '_', ':');
-  const auto address = DeviceAddress::parse(text);
-  if (!address || object_path(*address) != path) return {};
-  return address;
-}
-
 // One that another stage follows within a few milliseconds.
 bool is_on_the_way(Stage stage) {
   return stage == Stage::queued || stage == Stage::connecting || stage == Stage::resolving ||
@@ -86,8 +76,9 @@ DeviceObjects::DeviceObjects(sd_bus* bus) : bus_{bus} {
 // --- what is asked ---
 
 const DeviceObjects::Device* DeviceObjects::present(const char* path) const {
-  const auto address = address_in(path);
-  if (!address) return nullptr;
+  const std::string_view text{path};
+  const auto address = DeviceAddress::of_object_name(text.substr(text.rfind('/') + 1));
+  if (!address || object_path(*address) != text) return nullptr;
   const auto device = devices_.find(*address);
   return device != devices_.end() && device->second.session ? &device->second : nullptr;
 }
@@ -152,15 +143,18 @@ void DeviceObjects::stage_changed(const DeviceSession& session, const std::strin
     if (const auto* before = std::get_if<StageChange>(&device.untold.back());
         before && is_on_the_way(before->stage))
       device.untold.pop_back();
+  const bool ended = session.stage() == Stage::disconnected;
   const auto told = device.told ? device.told->stage : Stage::disconnected;
   const bool link_was_told = told == Stage::connected || told == Stage::disconnecting;
   const bool is_the_link_told = told == Stage::connected && session.connected() &&
                                 device.told->adapter == session.adapter() &&
                                 device.told->bluez_device == session.bluez_device();
-  const bool released = session.stage() == Stage::disconnected && reason == kReleased;
-  const bool forgets = (is_the_link_told || (released && !link_was_told)) && is_forgettable(device.untold);
+  const bool never_told = ended && reason == kReleased && !link_was_told;
+  const bool forgets = (is_the_link_told || never_told) && is_forgettable(device.untold);
   if (forgets) device.untold.clear();
   if (!forgets || session.stage() != told) device.untold.emplace_back(StageChange{session.stage(), reason});
+  // A link that is lost and back before it is told would be the same one to who watches the property.
+  if (ended && reason != kReleased) tell(session.address(), device);
 }
 
 // Nothing but stages and releases: what a link that was released and is there again, or one that was released
@@ -202,10 +196,6 @@ void DeviceObjects::announce(DeviceAddress address, Device& device) {
   device.told = values_of(*device.session, 0);
   device.told->stage = Stage::disconnected;
   emit_added(object_path(address), *device.told);
-}
-
-void DeviceObjects::tell(DeviceAddress address) {
-  if (const auto device = devices_.find(address); device != devices_.end()) tell(address, device->second);
 }
 
 void DeviceObjects::tell_all() {

@@ -1,6 +1,6 @@
 // The objects /org/bleconnd/dev_…: Device1 over the sessions, all of them by one table at the bus, since a
 // registration a device is a quarter of what a connect costs (measured). What happens to a device is kept
-// until it is told: tell() and tell_all() say when.
+// until tell_all(); an end that is no release is told at once.
 #pragma once
 #include <systemd/sd-bus.h>
 
@@ -41,8 +41,7 @@ class DeviceObjects {
   // InterfacesAdded, as disconnected; what it is by now is told behind it. Before the answer of a call that
   // made it.
   void announce(DeviceAddress address);
-  void tell(DeviceAddress address);
-  // And takes back the objects of sessions that have gone.
+  // What was kept; and takes back the objects of sessions that have gone.
   void tell_all();
 
  private:

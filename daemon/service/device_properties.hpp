@@ -40,7 +40,7 @@ DeviceValues values_of(const DeviceSession& session, std::uint64_t connected_sin
 
 // One of them as `type` says, in a message where it belongs. False: there is none of this name.
 bool write_value(sd_bus_message* to, std::string_view property, const DeviceValues& values);
-// "a{sv}": all, or what differs. Whether there was any.
+// "a{sv}": all, or what differs.
 void write_all(sd_bus_message* to, const DeviceValues& values);
 bool differ(const DeviceValues& before, const DeviceValues& now);
 void write_changed(sd_bus_message* to, const DeviceValues& before, const DeviceValues& now);

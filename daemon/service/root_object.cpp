@@ -536,7 +536,6 @@ void RootObject::stage_changed(DeviceSession& session, const std::string& reason
   else
     connected_.erase(session.address());
   changed(session);
-  if (session.stage() == Stage::disconnected && reason != "released") devices_.tell(session.address());
   count_stage(session);
   if (session.connected())
     log_.write(LogLevel::info,

@@ -171,10 +171,8 @@ std::string cache_file_name(DeviceAddress device) {
 
 bool is_cache_file_name(std::string_view name) {
   if (!name.ends_with(kJson)) return false;
-  std::string address{name.substr(0, name.size() - kJson.size())};
-  std::replace(address.begin(), address.end(), '_', ':');
-  const auto device = DeviceAddress::parse(address);
-  return device && cache_file_name(*device) == name;
+  name.remove_suffix(kJson.size());
+  return DeviceAddress::of_object_name("dev_" + std::string{name}).has_value();
 }
 
 CacheReport carry_out(const CacheJob& job, FolderCalls& calls) {

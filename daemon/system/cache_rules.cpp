@@ -8,8 +8,6 @@
 namespace bleconnd {
 namespace {
 
-constexpr std::string_view kObjectPrefix = "dev_";
-
 bool is_uuid(const std::string& text) {
   return full_uuid(text) == text;
 }
@@ -17,14 +15,6 @@ bool is_uuid(const std::string& text) {
 bool is_address(const std::string& text) {
   const auto parsed = DeviceAddress::parse(text);
   return parsed && parsed->text() == text;
-}
-
-bool is_object_name(std::string text) {
-  if (!text.starts_with(kObjectPrefix)) return false;
-  text.erase(0, kObjectPrefix.size());
-  if (text.find(':') != std::string::npos) return false;
-  std::replace(text.begin(), text.end(), '_', ':');
-  return is_address(text);
 }
 
 std::string at(CachePlace place, const char* what) {
@@ -92,7 +82,8 @@ std::string CachePlace::text() const {
 
 std::string complaint_about(const CacheEntry& entry) {
   if (!entry.adapter.empty() && !is_address(entry.adapter)) return "adapter: not an address in upper case";
-  if (!entry.object.empty() && !is_object_name(entry.object)) return "object: not dev_ and an address";
+  if (!entry.object.empty() && !DeviceAddress::of_object_name(entry.object))
+    return "object: not dev_ and an address";
   if (!entry.hash.empty() && entry.hash.size() != kDatabaseHashSize) return "hash: not 16 bytes";
   const auto read_at = entry.read_at.time_since_epoch().count();
   if (read_at < 0) return "read-at: before 1970";

@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -218,8 +217,7 @@ void DeviceMirror::gatt_added(std::string_view path, const GattObject& object) {
 void DeviceMirror::gatt_removed(std::string_view path) {
   auto* entry = find(device_part(path));
   if (!entry) return;
-  if (const auto name = GattName::parse(path.substr(std::min(path.size(), device_part(path).size() + 1))))
-    entry->seen.gatt.erase(*name);
+  if (const auto name = name_of(path, device_part(path))) entry->seen.gatt.erase(*name);
   ++entry->seen.gatt_changes;
   entry->seen.services_listed.reset();
   entry->changed.notify();

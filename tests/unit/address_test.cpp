@@ -26,8 +26,15 @@ TEST(Address, AcceptsSixHexPairsInAnyCase) {
     ASSERT_TRUE(address) << row.text;
     EXPECT_EQ(address->text(), row.printed);
     EXPECT_EQ(address->object_name(), row.object);
+    EXPECT_EQ(DeviceAddress::of_object_name(row.object), address);
     EXPECT_EQ(DeviceAddress::parse(address->text()), address) << "printed text parses to the same address";
   }
+}
+
+TEST(Address, AnObjectNameIsAsItIsPrinted) {
+  for (const auto* name : {"", "dev_", "AA_BB_CC_DD_EE_FF", "dev_aa_BB_CC_DD_EE_FF", "dev_AA:BB:CC:DD:EE:FF",
+                           "dev_AA_BB_CC_DD_EE", "dev_AA_BB_CC_DD_EE_FF/", "dev_00_00_00_00_00_00"})
+    EXPECT_FALSE(DeviceAddress::of_object_name(name)) << name;
 }
 
 TEST(Address, RefusesEverythingElse) {
