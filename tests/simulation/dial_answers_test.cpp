@@ -17,12 +17,16 @@ struct Known : Stage {  // an object, and the lamp is heard
   }
   // Happens when the nth of these calls from now on is on its way to BlueZ.
   void at_call(const std::string& which, int nth, std::function<void()> happens) {
-    auto& bluez = daemon().bluez;
-    auto left = std::make_shared<int>(nth);
-    bluez.on_call = [=, told = bluez.on_call](const std::string& member, const std::string& path) {
-      told(member, path);
-      if (member == which && --*left == 0) happens();
-    };
+    Stage::at_call(which, [happens, left = std::make_shared<int>(nth)] {
+      if (--*left == 0) happens();
+    });
+  }
+  // What waited for the adapter goes on, and no attempt was counted.
+  void connects_when_powered_again(const CallHandle& call) {
+    bluetoothd.power(kFirst, true);
+    run_until_answered(call);
+    EXPECT_EQ(call->text(), "ok hci0");
+    EXPECT_THAT(effects("attempt"), IsEmpty());
   }
   // The route is known, so that an attempt dials without a look-up; and another program has a link.
   void seen_before_and_linked_by_others() {
@@ -50,10 +54,7 @@ TEST(Dial, OfAnAdapterThatLostItsPowerMeanwhileDoesNotBegin) {
   auto call = stage.establish(kAlice, kLamp, with_trust());
   stage.run_for(5s);
   EXPECT_EQ(stage.count("Connect"), 0U);
-  stage.bluetoothd.power(kFirst, true);
-  stage.run_until_answered(call);
-  EXPECT_EQ(call->text(), "ok hci0");
-  EXPECT_THAT(stage.effects("attempt"), IsEmpty());
+  stage.connects_when_powered_again(call);
 }
 
 TEST(Dial, OfAHostThatIsAboutToSleepDoesNotBegin) {
@@ -84,10 +85,7 @@ TEST(Pairing, OfAnAdapterThatLostItsPowerWhileTheBondWasLookedForIsWaitedFor) {
   auto call = stage.establish(kAlice, kLamp, with_pairing());
   stage.run_for(5s);
   EXPECT_EQ(stage.count("Connect"), 0U);
-  stage.bluetoothd.power(kFirst, true);
-  stage.run_until_answered(call);
-  EXPECT_EQ(call->text(), "ok hci0");
-  EXPECT_THAT(stage.effects("attempt"), IsEmpty());
+  stage.connects_when_powered_again(call);
 }
 
 // --- success, and what the look behind it shows ---
@@ -190,10 +188,7 @@ TEST(Dial, NotPoweredIsBelievedWhenTheValueSaysSoToo) {
   stage.bluetoothd.power(kFirst, false);
   stage.run_for(10s);
   EXPECT_EQ(stage.count("Connect"), 1U);
-  stage.bluetoothd.power(kFirst, true);
-  stage.run_until_answered(call);
-  EXPECT_EQ(call->text(), "ok hci0");
-  EXPECT_THAT(stage.effects("attempt"), IsEmpty());
+  stage.connects_when_powered_again(call);
 }
 
 // hci0 has a link and refuses at once; BlueZ's answer came before the object goes, which is waited for.
@@ -250,10 +245,7 @@ TEST(Resolve, DuringWhichTheAdapterLosesItsPowerIsNoAttempt) {
   auto call = stage.establish(kAlice, kLamp);
   stage.run_for(5s);
   EXPECT_EQ(stage.count("GetManagedObjects"), 1U);
-  stage.bluetoothd.power(kFirst, true);
-  stage.run_until_answered(call);
-  EXPECT_EQ(call->text(), "ok hci0");
-  EXPECT_THAT(stage.effects("attempt"), IsEmpty());
+  stage.connects_when_powered_again(call);
 }
 
 // BlueZ tells the values of both links in one signal, while their objects are read.

@@ -12,14 +12,13 @@ struct Lit : Stage {
     bluetoothd.hears(kFirst, kLamp);
     keep_object(kLamp);
   }
-  // Does something to the world whenever this call is on its way to BlueZ.
-  void at_call(const std::string& which, std::function<void()> happens) {
-    auto& bluez = daemon().bluez;
-    bluez.on_call = [which, happens, told = bluez.on_call](const std::string& member,
-                                                           const std::string& path) {
-      told(member, path);
-      if (member == which) happens();
-    };
+  // A device that is not there is dialled when the daemon crashes, and its caller leaves.
+  void leaves_a_dial_behind() {
+    bluetoothd.hears_no_more(kFirst, kLamp);
+    establish(kAlice, kLamp);
+    run_for(1s);
+    crash_daemon();
+    leave(kAlice);
   }
 };
 
@@ -111,11 +110,7 @@ TEST(Release, OfADaemonThatEndsIsAnsweredWithinItsPatience) {
 TEST(FormerLife, ADialThatCannotBeEndedIsTriedAgainWhenASessionHasEnded) {
   for (const bool without_rules : {true, false}) {
     Lit stage;
-    stage.bluetoothd.hears_no_more(kFirst, kLamp);
-    stage.establish(kAlice, kLamp);
-    stage.run_for(1s);
-    stage.crash_daemon();
-    stage.leave(kAlice);
+    stage.leaves_a_dial_behind();
     stage.start_daemon();
     stage.daemon().bluez.rules_are_used_up = without_rules;
     if (!without_rules) stage.bluetoothd.faults["Disconnect"] = {kNoAnswer, kNoAnswer};
@@ -134,11 +129,7 @@ TEST(FormerLife, ADialThatCannotBeEndedIsTriedAgainWhenASessionHasEnded) {
 
 TEST(FormerLife, ItsDialOfAnObjectWithoutAnAddressIsEnded) {
   Lit stage;
-  stage.bluetoothd.hears_no_more(kFirst, kLamp);
-  stage.establish(kAlice, kLamp);
-  stage.run_for(1s);
-  stage.crash_daemon();
-  stage.leave(kAlice);
+  stage.leaves_a_dial_behind();
   stage.bluetoothd.object(stage.lamp_at())->told_address = "not an address";
   stage.start_daemon();
   stage.run_for(5s);

@@ -13,6 +13,15 @@ EstablishOptions persistent() {
 struct Lit : Stage {
   Lit() { bluetoothd.hears(kFirst, kLamp); }
   ~Lit() override { run_until_answered(release(kAlice, kLamp)); }
+  // The next life finds the link, and neither BlueZ nor the cache has its services.
+  void restart_while_services_are_looked_for() {
+    crash_daemon();
+    bluetoothd.object(lamp_at())->resolved = false;
+    cache.remove_now(*DeviceAddress::parse(kLamp));
+    start_daemon();
+    run_for(1s);
+    ASSERT_EQ(stage(kLamp), "resolving");
+  }
 };
 
 TEST(PersistentLease, KeepsTheLinkWithoutItsCaller) {
@@ -169,18 +178,12 @@ TEST(Restored, AnEndDuringTheLookLeavesLinkAndLeaseToTheNextLife) {
   Lit stage;
   EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0");
   stage.run_for(1s);
-  stage.crash_daemon();
-  auto& lamp = *stage.bluetoothd.object(stage.lamp_at());
-  lamp.resolved = false;
-  stage.cache.remove_now(*DeviceAddress::parse(kLamp));
-  stage.start_daemon();
-  stage.run_for(1s);
-  ASSERT_EQ(stage.stage(kLamp), "resolving");
+  ASSERT_NO_FATAL_FAILURE(stage.restart_while_services_are_looked_for());
   stage.stop_daemon();
   EXPECT_EQ(stage.bluetoothd.links(Program::ours), 1U);
   EXPECT_EQ(stage.leases.kept.size(), 1U);
   stage.crash_daemon();
-  lamp.resolved = true;
+  stage.bluetoothd.object(stage.lamp_at())->resolved = true;
   stage.start_daemon();
   stage.run_for(1s);
   EXPECT_EQ(stage.stage(kLamp), "connected");
@@ -193,13 +196,7 @@ TEST(Restored, ALeaseThatEndsDuringTheLookChangesNothingForAMaintainedOne) {
   options.terms.maintain = true;
   EXPECT_EQ(stage.connect(kAlice, kLamp, options), "ok hci0");
   EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0 shared");
-  stage.crash_daemon();
-  auto& lamp = *stage.bluetoothd.object(stage.lamp_at());
-  lamp.resolved = false;
-  stage.cache.remove_now(*DeviceAddress::parse(kLamp));
-  stage.start_daemon();
-  stage.run_for(1s);
-  ASSERT_EQ(stage.stage(kLamp), "resolving");
+  ASSERT_NO_FATAL_FAILURE(stage.restart_while_services_are_looked_for());
   EXPECT_EQ(stage.release(kBob, kLamp)->text, "-");
   stage.run_for(1s);
   EXPECT_EQ(stage.stage(kLamp), "resolving");

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,15 @@ class Stage : public Scene {
   // An object that stays though the device is not heard.
   Object& keep_object(const std::string& device, const std::string& adapter = kFirst) {
     return bluetoothd.make_object(adapter, device);
+  }
+  // Happens whenever this call is on its way to BlueZ.
+  void at_call(const std::string& which, std::function<void()> happens) {
+    auto& bluez = daemon().bluez;
+    bluez.on_call = [which, happens, told = bluez.on_call](const std::string& member,
+                                                           const std::string& path) {
+      told(member, path);
+      if (member == which) happens();
+    };
   }
   double seconds(const CallHandle& call) const {
     return std::chrono::duration<double>(call->answered.value_or(world.now()) - call->asked).count();
