@@ -69,6 +69,7 @@ struct DeviceState {
 // One device path, followed by signals. Counts tell what happened between two looks.
 struct Observation {
   bool present = false;  // the object exists, as far as we were told
+  bool current = false;  // the next two were read, and signals have told of each change since
   bool connected = false;
   bool services_resolved = false;
   bool bonded = false;             // Paired or Bonded
@@ -89,7 +90,8 @@ struct Observation {
 constexpr std::chrono::seconds kLinkDown{5};
 
 // A device path that is watched for as long as this lives; then it is remembered among the most recently used
-// ones.
+// ones. Of the last few of these even `current` stays, until they advertise: the next dial needs no more than
+// get_connected().
 class DeviceWatch {
  public:
   virtual ~DeviceWatch() = default;
@@ -131,6 +133,8 @@ class Bluez {
 
   virtual Task<Outcome<DeviceState>> get_device(std::string path, TimePoint deadline,
                                                 std::stop_token stop) = 0;
+  // Its property Connected alone: enough where all else is current. A signal of it can be missing.
+  virtual Task<Outcome<bool>> get_connected(std::string path, TimePoint deadline, std::stop_token stop) = 0;
   // Every object that is this address, or that is connected. One read of all objects, streamed: dear with
   // thousands of them.
   virtual Task<Outcome<std::vector<DeviceState>>> find_devices(DeviceAddress address, TimePoint deadline,

@@ -35,14 +35,23 @@ constexpr auto kForgotten = 5s;
 
 // What is under way: the answers are values that the dial looks at beside all others.
 struct Answers {
-  std::optional<Outcome<DeviceState>> before;  // the device just before the dial
+  std::optional<Outcome<bool>> before;  // whether there was a link just before the dial
   std::optional<Outcome<>> reply;
 };
 
 // Sent right before Connect, which does not wait for it: bluetoothd answers in order. It tells whose link a
-// success means, and the watch its first values.
-Task<Unit> look(Bluez& bluez, std::string path, Answers& answers, Notice& wake) {
-  answers.before.emplace(co_await bluez.get_device(path, kNever, unstoppable()));
+// success means, and the watch its first values. Not even a watch that is current knows whose: the signal of
+// another program's link can be missing, too.
+Task<Unit> look(Bluez& bluez, DeviceWatch& watch, std::string path, Answers& answers, Notice& wake) {
+  if (watch.seen().current) {
+    answers.before.emplace(co_await bluez.get_connected(path, kNever, unstoppable()));
+  } else {
+    const auto device = co_await bluez.get_device(path, kNever, unstoppable());
+    if (device.ok())
+      answers.before.emplace(device.value().connected);
+    else
+      answers.before.emplace(device.failure());
+  }
   wake.notify();
   co_return Unit{};
 }
@@ -91,7 +100,7 @@ class Dial {
     // (measured).
     std::optional<Discovery::Pause> radio_is_taken;
     if (pair_) radio_is_taken.emplace(radio_.discovery.pause(route_.adapter));
-    asking.spawn(look(radio_.bluez, route_.path, answers_, wake_));
+    asking.spawn(look(radio_.bluez, watch_, route_.path, answers_, wake_));
     asking.spawn(ask(radio_, route_, pair_, answers_, wake_));
     if (!pair_) radio_is_taken.emplace(radio_.discovery.pause(route_.adapter));
     discovering.clear();
@@ -145,7 +154,7 @@ class Dial {
   }
   // And is still the same link.
   bool was_up() const {
-    return answers_.before && answers_.before->ok() && answers_.before->value().connected &&
+    return answers_.before && answers_.before->ok() && answers_.before->value() &&
            watch_.seen().links_down == losses_;
   }
   bool refused_by(Cause cause) const { return answers_.reply && answers_.reply->failed_by(cause); }

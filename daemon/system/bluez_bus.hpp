@@ -52,6 +52,7 @@ class BluezBus final : public Bluez {
                                        std::vector<std::string> paths, Notice& notice) override;
 
   Task<Outcome<DeviceState>> get_device(std::string path, TimePoint deadline, std::stop_token stop) override;
+  Task<Outcome<bool>> get_connected(std::string path, TimePoint deadline, std::stop_token stop) override;
   Task<Outcome<std::vector<DeviceState>>> find_devices(DeviceAddress address, TimePoint deadline,
                                                        std::stop_token stop) override;
   Task<Outcome<std::vector<DeviceState>>> all_devices(TimePoint deadline, std::stop_token stop) override;
@@ -97,6 +98,7 @@ class BluezBus final : public Bluez {
                                std::stop_token stop);
   Task<Outcome<>> dial_call(std::string path, const char* member, TimePoint deadline, std::stop_token stop);
   Outcome<DeviceState> read_device(const DbusAnswer& answer, const std::string& path);
+  Outcome<bool> read_connected(const DbusAnswer& answer, const std::string& path);
   // Those that are `address` or connected; without one all.
   Task<Outcome<std::vector<DeviceState>>> list_devices(std::optional<DeviceAddress> address,
                                                        TimePoint deadline, std::stop_token stop);

@@ -71,6 +71,27 @@ Outcome<DeviceState> BluezBus::read_device(const DbusAnswer& answer, const std::
   return device_state(path, properties);
 }
 
+Task<Outcome<bool>> BluezBus::get_connected(std::string path, TimePoint deadline, std::stop_token stop) {
+  if (owner().empty()) co_return no_bluetoothd();
+  auto message = line_.new_call(owner(), path, kProperties, "Get");
+  if (message) sd_bus_message_append(message.get(), "ss", kDeviceInterface, "Connected");
+  const auto read = [this, asked = owner(), path](const DbusAnswer& answer) -> Outcome<bool> {
+    if (asked != owner()) return no_bluetoothd();
+    return read_connected(answer, path);
+  };
+  DbusCall<bool> call{loop_, line_, std::move(message), read, deadline, std::move(stop)};
+  co_return co_await call;
+}
+
+Outcome<bool> BluezBus::read_connected(const DbusAnswer& answer, const std::string& path) {
+  if (answer.failed_by(Cause::object_gone)) devices_.absent(path);
+  if (!answer.ok()) return answer.failure();
+  int connected = 0;
+  if (sd_bus_message_read(answer.value(), "v", "b", &connected) < 0) return unreadable_answer();
+  devices_.connected_is(path, connected != 0);
+  return connected != 0;
+}
+
 Task<Outcome<std::vector<DeviceState>>> BluezBus::find_devices(DeviceAddress address, TimePoint deadline,
                                                                std::stop_token stop) {
   return list_devices(address, deadline, std::move(stop));

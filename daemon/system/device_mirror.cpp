@@ -85,12 +85,26 @@ bool DeviceMirror::forget_oldest(const Entry* keep) {
 void DeviceMirror::unwatch(Entry& entry) {
   if (--entry.watches > 0) return;
   entry.used = ++uses_;
-  // From now on nothing tells of its link; "not connected" is what makes everybody look before they rely on
-  // it.
-  entry.own_signals.reset();
-  entry.seen.connected = false;
-  entry.seen.services_resolved = false;
+  const bool stays_current = entry.seen.current && entry.seen.present && !entry.seen.connected;
+  stays_current ? keep_few_current() : follow_no_more(entry);
   forget_surplus();
+}
+
+// From now on nothing tells of its link; "not connected" is what makes everybody look before they rely on it.
+void DeviceMirror::follow_no_more(Entry& entry) {
+  entry.own_signals.reset();
+  entry.seen.current = entry.seen.connected = entry.seen.services_resolved = false;
+}
+
+void DeviceMirror::keep_few_current() {
+  std::size_t current = 0;
+  Entry* oldest = nullptr;
+  for (auto& [path, each] : entries_) {
+    if (each.watches > 0 || !each.own_signals) continue;
+    ++current;
+    if (!oldest || each.used < oldest->used) oldest = &each;
+  }
+  if (current > kKeptCurrent) follow_no_more(*oldest);
 }
 
 void DeviceMirror::forget_surplus() {
@@ -130,7 +144,7 @@ void DeviceMirror::take_values(Entry& entry, const DeviceProperties& properties)
   entry.paired = properties.paired.value_or(entry.paired);
   entry.bonded = properties.bonded.value_or(entry.bonded);
   seen.bonded = entry.paired || entry.bonded;
-  if (entry.watches == 0) return;
+  if (!entry.own_signals) return;
   if (properties.connected && *properties.connected != seen.connected) {
     seen.connected = *properties.connected;
     ++(seen.connected ? seen.links_up : seen.links_down);
@@ -190,6 +204,7 @@ void DeviceMirror::changed(std::string_view path, const DeviceProperties& proper
   }
   if (properties.reported) seen.heard = executor_.now();
   take_values(*entry, properties);
+  if (entry->watches == 0) follow_no_more(*entry);  // it advertises, or is another program's: once is enough
   entry->changed.notify();
 }
 
@@ -227,6 +242,16 @@ void DeviceMirror::looked_at(std::string_view path, const DeviceProperties& prop
   auto* entry = find(path);
   if (!entry) return;
   entry->seen.present = true;
+  take_values(*entry, properties);
+  entry->seen.current = entry->own_signals.has_value();
+  entry->changed.notify();
+}
+
+void DeviceMirror::connected_is(std::string_view path, bool connected) {
+  auto* entry = find(path);
+  if (!entry) return;
+  DeviceProperties properties;
+  properties.connected = connected;
   take_values(*entry, properties);
   entry->changed.notify();
 }

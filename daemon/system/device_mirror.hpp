@@ -1,6 +1,7 @@
 // The devices that somebody watches, and the most recently watched ones, as BlueZ's signals and answers tell
 // of them. Two rules a device let through its object and its GATT objects; advertisements match neither. The
-// third, for its properties, is held only while somebody watches.
+// third, for its properties, is held while somebody watches, and for the last few of the others until they
+// advertise: a device that is used again and again need not be followed and read anew each time.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -20,6 +21,9 @@ namespace bleconnd {
 class DeviceMirror {
  public:
   static constexpr std::size_t kRemembered = 64;  // devices that nobody watches
+  // Of these, those whose properties are followed on. Few: the bus compares each signal of each device with
+  // their rules, since they name no interface.
+  static constexpr std::size_t kKeptCurrent = 8;
 
   DeviceMirror(Executor& executor, MatchRules& rules) : executor_{executor}, rules_{rules} {}
   DeviceMirror(const DeviceMirror&) = delete;
@@ -41,6 +45,7 @@ class DeviceMirror {
 
   // Answers.
   void looked_at(std::string_view path, const DeviceProperties& properties);
+  void connected_is(std::string_view path, bool connected);
   void absent(std::string_view path);
   void services_read(std::string_view path, const GattObjects& objects);
   void services_listed(std::string_view path, std::vector<std::uint16_t> handles);
@@ -58,7 +63,7 @@ class DeviceMirror {
     Notice changed;
     MatchRules::Held object;
     MatchRules::Held below;
-    std::optional<MatchRules::Held> own_signals;  // while watched
+    std::optional<MatchRules::Held> own_signals;  // while watched or kept current
     bool paired = false;
     bool bonded = false;
     std::size_t watches = 0;
@@ -72,6 +77,8 @@ class DeviceMirror {
   bool forget_oldest(const Entry* keep);
   void forget_surplus();
   void unwatch(Entry& entry);
+  static void follow_no_more(Entry& entry);
+  void keep_few_current();
   Entry* find(std::string_view path);
   void gone(Entry& entry);
   static bool tells_of_next_link(const Observation& seen, const DeviceProperties& properties);

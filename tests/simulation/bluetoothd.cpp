@@ -346,6 +346,13 @@ void Bluetoothd::get_device(const std::string& path, Reply<DeviceState> reply) {
   answer<DeviceState>(reply, state(*of));
 }
 
+void Bluetoothd::get_connected(const std::string& path, Reply<bool> reply) {
+  if (scripted("Get", reply)) return;
+  auto* of = object(path);
+  if (!of) return unknown_object(reply, "org.freedesktop.DBus.Properties", "Get");
+  answer<bool>(reply, state(*of).connected);
+}
+
 void Bluetoothd::find_devices(DeviceAddress address, Reply<std::vector<DeviceState>> reply) {
   if (scripted("GetManagedObjects", reply)) return;
   std::vector<DeviceState> found;

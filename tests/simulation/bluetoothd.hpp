@@ -190,6 +190,7 @@ class Bluetoothd {
   void start_discovery(const std::string& path, Program by, Reply<Unit> reply);
   void stop_discovery(const std::string& path, Program by, Reply<Unit> reply);
   void get_device(const std::string& path, Reply<DeviceState> reply);
+  void get_connected(const std::string& path, Reply<bool> reply);
   void find_devices(DeviceAddress address, Reply<std::vector<DeviceState>> reply);
   void list_services(const std::string& path, Reply<std::vector<std::uint16_t>> reply);
   void read_services(const std::string& path, Reply<GattObjects> reply);

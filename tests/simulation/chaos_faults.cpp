@@ -226,6 +226,7 @@ void Chaos::call_fault() {
       {"CancelPairing", {kNoPair, kTimedOut, kLost}},
       {"SetDiscoveryFilter", {kNoFilter, kNotReady, kTimedOut, kLost}},
       {"GetAll", {kTimedOut, kOther, kLost}},
+      {"Get", {kTimedOut, kOther, kLost}},
       {"GetManagedObjects", {kTimedOut, kOther, kLost}},
       {"Introspect", {kTimedOut, kOther, kLost}},
       {"StartDiscovery", {kBusy, kNotReady, kTimedOut, kOther, kEmptySuccess, kLost}},
@@ -240,7 +241,8 @@ void Chaos::call_fault() {
   // Whose a link or a dial is, is known by looks and answers: BlueZ fails no look and no Disconnect of an
   // object that is there, and leaves no dial unanswered whose object stays.
   const bool dials = member == "Connect" || member == "Pair";
-  const bool tells_whose = member == "GetAll" || member == "Disconnect" || (dials && !fault.answered);
+  const bool looks = member == "GetAll" || member == "Get";
+  const bool tells_whose = looks || member == "Disconnect" || (dials && !fault.answered);
   if (neighbours_ && tells_whose) return;
   if (scene_.counts_others && member == "GetManagedObjects") return;
   fault.after = world().chance(30) && !fault.orphans ? world().between(0s, 25s) : Duration{0s};

@@ -15,11 +15,16 @@ struct Known : Stage {  // an object, and the lamp is heard
     bluetoothd.hears(kFirst, kLamp);
     keep_object(kLamp);
   }
+  ~Known() {
+    for (auto& left : to_come_) EXPECT_LE(*left, 0) << "calls that did not come";
+  }
   // Happens when the nth of these calls from now on is on its way to BlueZ.
   void at_call(const std::string& which, int nth, std::function<void()> happens) {
-    Stage::at_call(which, [happens, left = std::make_shared<int>(nth)] {
-      if (--*left == 0) happens();
-    });
+    at_calls({which}, nth, std::move(happens));
+  }
+  // The nth look at the device: at all that it has, or at its link alone.
+  void at_look(int nth, std::function<void()> happens) {
+    at_calls({"GetAll", "Get"}, nth, std::move(happens));
   }
   // What waited for the adapter goes on, and no attempt was counted.
   void connects_when_powered_again(const CallHandle& call) {
@@ -38,6 +43,16 @@ struct Known : Stage {  // an object, and the lamp is heard
     EXPECT_EQ(bluetoothd.links(Program::foreign), 1U);
     begin();
   }
+
+ private:
+  void at_calls(const std::vector<std::string>& any_of, int nth, std::function<void()> happens) {
+    const auto& left = to_come_.emplace_back(std::make_shared<int>(nth));
+    for (auto& which : any_of)
+      Stage::at_call(which, [happens, left] {
+        if (--*left == 0) happens();
+      });
+  }
+  std::vector<std::shared_ptr<int>> to_come_;
 };
 
 // --- between the turn and the dial: Trust is on its way ---
@@ -81,7 +96,7 @@ TEST(Pairing, OfAnAdapterThatLostItsPowerWhileTheBondWasLookedForIsWaitedFor) {
   Known stage;
   // Look-up, the look before Pair, the one beside it; then bonded, Pair fails, and it is looked again.
   stage.at_call("Pair", 1, [&] { stage.bluetoothd.bond(stage.lamp_at()); });
-  stage.at_call("GetAll", 4, [&] { stage.bluetoothd.power(kFirst, false); });
+  stage.at_look(4, [&] { stage.bluetoothd.power(kFirst, false); });
   auto call = stage.establish(kAlice, kLamp, with_pairing());
   stage.run_for(5s);
   EXPECT_EQ(stage.count("Connect"), 0U);
@@ -108,7 +123,7 @@ TEST(Dial, ASuccessWithoutALinkIsWhatTheLookShows) {
   for (auto& row : rows) {
     Known stage;
     stage.bluetoothd.faults["Connect"] = {{.after = 10ms}};
-    stage.at_call("GetAll", 3, [&] { row.happens(stage); });
+    stage.at_look(3, [&] { row.happens(stage); });
     auto call = stage.establish(kAlice, kLamp);
     stage.run_for(20s);
     stage.bluetoothd.power(kFirst, true);
@@ -155,7 +170,7 @@ TEST(Dial, AnErrorWhoseLookFailsEndsNoLinkOfOthers) {
   Known stage;
   stage.seen_before_and_linked_by_others();
   stage.bluetoothd.faults["Connect"] = {kProfile};
-  stage.at_call("GetAll", 2, [&] { stage.bluetoothd.faults["GetAll"] = {kUnknown}; });
+  stage.at_look(2, [&] { stage.bluetoothd.faults["GetAll"] = {kUnknown}; });
   EXPECT_EQ(stage.connect(kAlice, kLamp, with_attempts(20s, 1)), "ConnectionFailed bluez-error");
   stage.run_for(5s);
   EXPECT_EQ(stage.count("Disconnect"), 0U);
@@ -167,7 +182,7 @@ TEST(Pairing, WhoseLookFailsEndsNoLinkOfOthers) {
   stage.bluetoothd.foreign_connect(stage.lamp_at());
   stage.run_for(2s);
   // Look-up, the link, the look before Pair, the one beside it; then the one behind its answer.
-  stage.at_call("GetAll", 5, [&] { stage.bluetoothd.faults["GetAll"] = {kUnknown}; });
+  stage.at_look(5, [&] { stage.bluetoothd.faults["GetAll"] = {kUnknown}; });
   auto options = with_pairing();
   options.terms.max_attempts = 1;
   EXPECT_EQ(stage.connect(kAlice, kLamp, options), "ok hci0 shared") << "it is bonded by then";

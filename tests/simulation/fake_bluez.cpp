@@ -25,7 +25,8 @@ class FakeBluez::Watch final : public DeviceWatch {
     auto& mine = entry();
     std::erase(mine.watches, this);
     mine.used = ++port_.numbers_;
-    if (mine.watches.empty()) mine.seen.connected = mine.seen.services_resolved = false;  // nothing tells it
+    auto& seen = mine.seen;
+    if (mine.watches.empty() && (!seen.current || !seen.present || seen.connected)) follow_no_more(seen);
     port_.forget_unwatched();
   }
   const std::string& path() const override { return path_; }
@@ -261,9 +262,10 @@ void FakeBluez::told_device(const DeviceState& device, bool new_object) {
       seen.gatt_whole = true;  // followed since the object was made
     }
     seen.bonded = device.bonded;
-    if (!found->second.watches.empty()) {
+    if (found->second.is_followed()) {
       set_connected(seen, device.connected);
       seen.services_resolved = device.services_resolved;
+      if (!new_object) seen.current = true;  // what an object is made with is told before its rule is there
     }
     notify(found->second);
   }
@@ -272,7 +274,7 @@ void FakeBluez::told_device(const DeviceState& device, bool new_object) {
 
 void FakeBluez::told_change(const Change& change) {
   auto found = entries_.find(change.path);
-  if (found != entries_.end() && !found->second.watches.empty()) {
+  if (found != entries_.end() && found->second.is_followed()) {
     auto& seen = found->second.seen;
     seen.present = true;
     if (!change.end_reason.empty()) seen.end_reason = change.end_reason;
@@ -284,6 +286,7 @@ void FakeBluez::told_change(const Change& change) {
     if (change.bonded) seen.bonded = *change.bonded;
     world_.trace("told: " + change.path + (seen.connected ? " connected" : " not connected") +
                  (seen.services_resolved ? ", resolved" : ""));
+    if (found->second.watches.empty()) follow_no_more(seen);
     notify(found->second);
   }
   if (change.rssi) report(change.path, addresses_[change.path], *change.rssi);
@@ -340,6 +343,21 @@ Task<Outcome<DeviceState>> FakeBluez::get_device(std::string path, TimePoint dea
   };
   called("GetAll", path);
   Call<DeviceState> call{*this, deadline, std::move(stop), ask, apply};
+  co_return co_await call;
+}
+
+Task<Outcome<bool>> FakeBluez::get_connected(std::string path, TimePoint deadline, std::stop_token stop) {
+  auto ask = [this, path](const Reply<bool>& reply) { bluetoothd_.get_connected(path, reply); };
+  auto apply = [this, path](const Outcome<bool>& told) {
+    const auto found = entries_.find(path);
+    if (told.ok() && found != entries_.end() && found->second.is_followed()) {
+      set_connected(found->second.seen, told.value());
+      notify(found->second);
+    }
+    if (told.failed_by(Cause::object_gone) && knows(path)) told_gone(path);
+  };
+  called("Get", path);
+  Call<bool> call{*this, deadline, std::move(stop), ask, apply};
   co_return co_await call;
 }
 

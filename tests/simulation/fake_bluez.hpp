@@ -44,6 +44,7 @@ class FakeBluez final : public Bluez, private Signals {
   Outcome<std::unique_ptr<Ear>> listen(const std::string& adapter, DeviceAddress address,
                                        std::vector<std::string> paths, Notice& notice) override;
   Task<Outcome<DeviceState>> get_device(std::string path, TimePoint deadline, std::stop_token stop) override;
+  Task<Outcome<bool>> get_connected(std::string path, TimePoint deadline, std::stop_token stop) override;
   Task<Outcome<std::vector<DeviceState>>> find_devices(DeviceAddress address, TimePoint deadline,
                                                        std::stop_token stop) override;
   bool has_services(const std::string& path) const override;
@@ -90,7 +91,11 @@ class FakeBluez final : public Bluez, private Signals {
     Observation seen;
     std::vector<Watch*> watches;
     std::uint64_t used = 0;
+    bool is_followed() const { return !watches.empty() || seen.current; }
   };
+  static void follow_no_more(Observation& seen) {
+    seen.current = seen.connected = seen.services_resolved = false;
+  }
   struct Outstanding {
     virtual ~Outstanding() = default;
     virtual void owner_lost() = 0;

@@ -34,6 +34,25 @@ TEST(ForeignLink, IsAdoptedWhenItsServicesAreThere) {
   EXPECT_THAT(stage.effects(), IsEmpty()) << "nothing is asked of BlueZ but look-ups";
 }
 
+// What is kept current of a device that was used would say that there is no link.
+TEST(ForeignLink, WhoseSignalIsMissingIsNotTakenForOurs) {
+  Neighbour stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.run_until_answered(stage.release(kAlice, kLamp));
+  stage.run_for(5s);
+  stage.bluetoothd.peer(kLamp).discovery_time = 10s;  // nor of its services yet
+  stage.bluetoothd.peer(kLamp).first = {Manner{.silent = true}};
+  stage.foreign_link();
+  auto call = stage.establish(kAlice, kLamp);
+  stage.run_until_answered(call);
+  EXPECT_EQ(stage.count("Get"), 1U) << "else it was not current";
+  EXPECT_EQ(call->text(), "ok hci0 unverified shared");
+  stage.run_until_answered(stage.release(kAlice, kLamp));
+  stage.run_for(5s);
+  EXPECT_EQ(stage.count("Disconnect"), 0U);
+  EXPECT_TRUE(stage.foreign_link_is_up());
+}
+
 TEST(ForeignLink, StaysWhenItsLastLeaseEnds) {
   Neighbour stage;
   stage.foreign_link();

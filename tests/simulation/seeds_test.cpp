@@ -146,11 +146,19 @@ void expect_every_trouble(const std::map<std::string, std::size_t>& met) {
   for (auto& each : kTroubles) EXPECT_TRUE(met.contains(each)) << each;
   std::map<std::string, int> failed;  // by method: in how many ways
   for (auto& [text, count] : met) ++failed[text.substr(0, text.find(':'))];
-  const std::map<std::string, int> ways{
-      {"Connect", 12},       {"Pair", 7},          {"GetAll", 3},
-      {"Disconnect", 2},     {"CancelPairing", 2}, {"GetManagedObjects", 3},
-      {"StartDiscovery", 6}, {"StopDiscovery", 3}, {"SetDiscoveryFilter", 4},
-      {"ReadValue", 3},      {"RemoveDevice", 3},  {"Set", 3}};
+  const std::map<std::string, int> ways{{"Connect", 12},
+                                        {"Pair", 7},
+                                        {"GetAll", 3},
+                                        {"Disconnect", 2},
+                                        {"CancelPairing", 2},
+                                        {"GetManagedObjects", 3},
+                                        {"StartDiscovery", 6},
+                                        {"StopDiscovery", 3},
+                                        {"SetDiscoveryFilter", 4},
+                                        {"ReadValue", 3},
+                                        {"RemoveDevice", 3},
+                                        {"Set", 3},
+                                        {"Get", 3}};
   for (auto& [member, least] : ways) EXPECT_GE(failed[member], least) << member;
 }
 

@@ -84,6 +84,60 @@ TEST_F(BluezBusTest, SilentConnectIsSeenByLooking) {
   EXPECT_EQ(device->seen().links_up, 1u);
 }
 
+TEST_F(BluezBusTest, ADeviceThatIsUsedAgainIsCurrentUntilItAdvertises) {
+  auto& hci0 = fake.add_adapter();
+  auto& lamp_there = fake.add_peripheral(lamp_address);
+  lamp_there.changes_data = true;
+  fake.start();
+  begin();
+  hci0.discovered(lamp_there);
+  const auto base = rules();
+  auto device = watch(lamp_path);
+  EXPECT_FALSE(device->seen().current);
+  ASSERT_TRUE(wait(bluez.get_device(lamp_path, in(10s), unstoppable())).ok());
+  ASSERT_TRUE(wait(bluez.connect(lamp_path, in(10s), unstoppable())).ok());
+  ASSERT_TRUE(until([&] { return device->seen().connected; }));
+  ASSERT_TRUE(wait(bluez.disconnect(lamp_path, in(10s), unstoppable())).ok());
+  ASSERT_TRUE(until([&] { return !device->seen().connected; }));
+  device.reset();
+  settle();
+  EXPECT_EQ(rules(), base + 3);
+
+  device = watch(lamp_path);
+  EXPECT_TRUE(device->seen().current);
+  lamp_there.next_connects({succeeds_silently()});
+  ASSERT_TRUE(wait(bluez.connect(lamp_path, in(10s), unstoppable())).ok());
+  EXPECT_FALSE(device->seen().connected);
+  EXPECT_TRUE(wait(bluez.get_connected(lamp_path, in(10s), unstoppable())).value());
+  EXPECT_TRUE(device->seen().connected);
+  EXPECT_EQ(device->seen().links_up, 2u);
+  ASSERT_TRUE(wait(bluez.disconnect(lamp_path, in(10s), unstoppable())).ok());
+  ASSERT_TRUE(until([&] { return !device->seen().connected; }));
+  device.reset();
+  settle();
+  EXPECT_EQ(rules(), base + 3);
+
+  auto& program = world.client();
+  (void)program.bluez_adapter("/org/bluez/hci0", "StartDiscovery");
+  ASSERT_TRUE(until([&] { return rules() == base + 2; }));
+  EXPECT_FALSE(watch(lamp_path)->seen().current);
+}
+
+TEST_F(BluezBusTest, OfADeviceWhoseLinkWasLeftUpNothingIsCurrent) {
+  auto& hci0 = fake.add_adapter();
+  auto& lamp_there = fake.add_peripheral(lamp_address);
+  fake.start();
+  begin();
+  hci0.discovered(lamp_there);
+  auto device = watch(lamp_path);
+  ASSERT_TRUE(wait(bluez.get_device(lamp_path, in(10s), unstoppable())).ok());
+  ASSERT_TRUE(wait(bluez.connect(lamp_path, in(10s), unstoppable())).ok());
+  ASSERT_TRUE(until([&] { return device->seen().connected; }));
+  device.reset();
+  EXPECT_FALSE(watch(lamp_path)->seen().connected);
+  EXPECT_FALSE(watch(lamp_path)->seen().current);
+}
+
 TEST_F(BluezBusTest, ALossAndTheNextLinkAreSeenInOneSignal) {
   auto& hci0 = fake.add_adapter();
   auto& lamp_there = fake.add_peripheral(lamp_address);

@@ -111,6 +111,27 @@ TEST_F(BluezBusTest, AdvertisementsOfUnwatchedDevicesDoNotWakeUs) {
   EXPECT_LT(after - before, 20u);
 }
 
+TEST_F(BluezBusTest, FewDevicesAreKeptCurrent) {
+  auto& hci0 = fake.add_adapter();
+  std::vector<std::string> paths;
+  for (int each = 0; each < 12; ++each) {
+    const auto address = "AA:BB:CC:00:00:" + std::to_string(10 + each);
+    hci0.discovered(fake.add_peripheral(address));
+    paths.push_back(path_of("hci0", address));
+  }
+  fake.start();
+  begin();
+  const auto base = rules();
+  for (auto& path : paths) {
+    auto device = watch(path);
+    ASSERT_TRUE(wait(bluez.get_device(path, in(10s), unstoppable())).ok());
+  }
+  settle();
+  EXPECT_EQ(rules(), base + 2 * paths.size() + DeviceMirror::kKeptCurrent);
+  EXPECT_FALSE(watch(paths.front())->seen().current);
+  EXPECT_TRUE(watch(paths.back())->seen().current);
+}
+
 TEST_F(BluezBusTest, RulesHaveALimitAndWatchesComeBeforeMemories) {
   fake.add_adapter();
   fake.start();
