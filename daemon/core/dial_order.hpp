@@ -1,9 +1,8 @@
 // Who dials next of those who wait for one adapter. Pure.
 #pragma once
-#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
-#include <span>
 
 namespace bleconnd {
 
@@ -18,8 +17,29 @@ struct InLine {
 // nobody starves, however many with a higher priority come.
 inline constexpr std::uint32_t kMostOvertaken = 8;
 
-// Position in `line`, which is in the order of arrival; none if it is empty. The oldest of those that may not
-// be overtaken any more, else the oldest of the highest priority.
-std::optional<std::size_t> next_in_line(std::span<const InLine> line);
+// What nobody in a line exceeds. The closer they are, the sooner it is decided who is next.
+struct LineBounds {
+  Priority highest = Priority::high;
+  bool some_raised = true;  // may not be overtaken any more
+};
+
+// The next one of `line`, which is in the order of arrival; its end if nobody can be served. The oldest of
+// those that may not be overtaken any more, else the oldest of the highest priority. `place`: an element's
+// InLine, none for one that cannot be served.
+template <class Line, class Place>
+auto next_in_line(Line& line, Place place, LineBounds bounds = {}) {
+  auto best = std::end(line);
+  auto priority = Priority::low;
+  for (auto at = std::begin(line); at != std::end(line); ++at) {
+    const std::optional<InLine> each = place(*at);
+    if (!each) continue;
+    if (each->overtaken >= kMostOvertaken) return at;
+    if (best != std::end(line) && each->priority <= priority) continue;
+    best = at;
+    priority = each->priority;
+    if (priority >= bounds.highest && !bounds.some_raised) break;
+  }
+  return best;
+}
 
 }  // namespace bleconnd

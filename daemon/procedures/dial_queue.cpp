@@ -20,6 +20,7 @@ DialQueue::Waiting::Waiting(DialQueue& owner, DeviceAddress who, const Terms& it
   while (next != queue.waiting_.begin() && (*std::prev(next))->ticket.number > ticket.number) --next;
   place = queue.waiting_.insert(next, this);
   queue.by_device_.insert_or_assign(device, this);
+  queue.count(*this);
 }
 
 DialQueue::Waiting::~Waiting() {
@@ -30,8 +31,31 @@ void DialQueue::leave(Waiting& waiting) {
   waiting.left = true;
   waiting_.erase(waiting.place);
   by_device_.erase(waiting.device);
+  --of_priority_.at(static_cast<std::size_t>(waiting.counted_as));
+  raised_ -= waiting.is_raised() ? 1 : 0;
   if (waiting_.empty()) disarm();
   changed();
+}
+
+void DialQueue::count(Waiting& waiting) {
+  waiting.counted_as = waiting.terms.priority;
+  ++of_priority_.at(static_cast<std::size_t>(waiting.counted_as));
+  raised_ += waiting.is_raised() ? 1 : 0;
+}
+
+LineBounds DialQueue::bounds() const {
+  auto highest = Priority::high;
+  while (highest > Priority::low && of_priority_.at(static_cast<std::size_t>(highest)) == 0)
+    highest = static_cast<Priority>(static_cast<int>(highest) - 1);
+  return {highest, raised_ > 0};
+}
+
+void DialQueue::reordered() {
+  of_priority_ = {};
+  raised_ = 0;
+  for (auto* waiting : waiting_) count(*waiting);
+  changed();
+  pump();
 }
 
 Task<Outcome<std::optional<DialQueue::Grant>>> DialQueue::turn(DeviceAddress device, const Terms& terms,
@@ -178,20 +202,11 @@ bool DialQueue::is_open_to(const std::string& adapter, const Opening& open, Devi
   return open.usable && has_room && (!terms.yields || open.for_the_unhurried);
 }
 
-// Those whom this adapter would serve now, in the order of arrival. It is asked with each dial that begins or
-// ends, and a thousand can wait: what is the same for all is looked at once.
-std::vector<DialQueue::Waiting*> DialQueue::line(const std::string& adapter) const {
-  std::vector<Waiting*> line;
-  line.reserve(waiting_.size());
-  const auto open = opening(adapter);
-  for (auto* waiting : waiting_) {
-    if (waiting->looks_again) continue;
-    const bool is_first = waiting->adapters.front() == adapter;
-    const bool served = is_first ? is_open_to(adapter, open, waiting->device, waiting->terms)
-                                 : first_open(*waiting) == adapter;
-    if (served) line.push_back(waiting);
-  }
-  return line;
+// Now. `open`: what is the same for all who wait.
+bool DialQueue::is_served_by(const std::string& adapter, const Opening& open, const Waiting& waiting) const {
+  if (waiting.looks_again) return false;
+  if (waiting.adapters.front() == adapter) return is_open_to(adapter, open, waiting.device, waiting.terms);
+  return first_open(waiting) == adapter;
 }
 
 DialQueue::Grant DialQueue::grant(DeviceAddress device, const Terms& terms, const std::string& adapter) {
@@ -201,17 +216,20 @@ DialQueue::Grant DialQueue::grant(DeviceAddress device, const Terms& terms, cons
   return {Turn{*this, adapter}, take(adapter, device, SlotState::dialling), adapter};
 }
 
+// With each dial that begins or ends, and a thousand can wait: mostly the first one of them is served.
 void DialQueue::serve(const std::string& adapter) {
   if (held_ || dialling_.contains(adapter)) return;
   if (rests_until(adapter) > executor_.now()) return;  // those who wait to be heard have the radio
-  const auto waiting = line(adapter);
-  std::vector<InLine> places;
-  places.reserve(waiting.size());
-  for (auto* each : waiting) places.push_back({each->terms.priority, each->ticket.overtaken});
-  const auto next = next_in_line(places);
-  if (!next) return;
-  for (std::size_t i = 0; i < *next; ++i) ++waiting[i]->ticket.overtaken;
-  auto& chosen = *waiting[*next];
+  const auto open = opening(adapter);
+  const auto place = [&](const Waiting* each) -> std::optional<InLine> {
+    if (!is_served_by(adapter, open, *each)) return {};
+    return InLine{each->terms.priority, each->ticket.overtaken};
+  };
+  const auto next = next_in_line(waiting_, place, bounds());
+  if (next == waiting_.end()) return;
+  for (auto at = waiting_.begin(); at != next; ++at)
+    if (is_served_by(adapter, open, **at) && ++(*at)->ticket.overtaken == kMostOvertaken) ++raised_;
+  auto& chosen = **next;
   leave(chosen);
   chosen.ticket = {};
   chosen.grant.emplace(grant(chosen.device, chosen.terms, adapter));

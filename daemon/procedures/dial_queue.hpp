@@ -2,6 +2,8 @@
 // across all programs. Those who wait cost nothing until something changes: no match rule, no timer, no
 // wake-up.
 #pragma once
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <list>
 #include <map>
@@ -141,10 +143,7 @@ class DialQueue {
       const std::string& adapter) const;               // who waits for it, the next one first
   std::uint32_t position(DeviceAddress device) const;  // 1: next; 0: it does not wait
   // The terms of one that waits have changed.
-  void reordered() {
-    changed();
-    pump();
-  }
+  void reordered();
   // What a device waits for, in words and numbers: "hci0 has 0 of 5 slots free"; empty: not for a slot.
   std::string lack_of_slots(DeviceAddress device) const;
   Notice& changes() { return changed_; }
@@ -166,6 +165,7 @@ class DialQueue {
             Ticket& its_ticket);
     Waiting(const Waiting&) = delete;
     ~Waiting();
+    bool is_raised() const { return ticket.overtaken >= kMostOvertaken; }
     DialQueue& queue;
     DeviceAddress device;
     const Terms& terms;
@@ -176,12 +176,12 @@ class DialQueue {
     bool looks_again = false;
     bool left = false;  // the line
     std::list<Waiting*>::iterator place{};
+    Priority counted_as{};
   };
 
   const AdapterState* usable(const std::string& adapter) const;
   TimePoint rests_until(const std::string& adapter) const;
   std::string first_open(const Waiting& waiting) const;  // empty: none
-  std::vector<Waiting*> line(const std::string& adapter) const;
   Grant grant(DeviceAddress device, const Terms& terms, const std::string& adapter);
   // What an adapter has to offer now, the same for all who wait.
   struct Opening {
@@ -191,6 +191,7 @@ class DialQueue {
     bool for_the_unhurried;  // those who yield where it fails
   };
   Opening opening(const std::string& adapter) const;
+  bool is_served_by(const std::string& adapter, const Opening& open, const Waiting& waiting) const;
   bool is_open_to(const std::string& adapter, const Opening& open, DeviceAddress device,
                   const Terms& terms) const;
   static bool goes_before(const Waiting& one, const Waiting& other);
@@ -200,6 +201,8 @@ class DialQueue {
   void pump();
   void serve(const std::string& adapter);
   void leave(Waiting& waiting);
+  void count(Waiting& waiting);
+  LineBounds bounds() const;
   Slot take(const std::string& adapter, DeviceAddress device, SlotState state);
   bool is_current(const Slot& slot) const;
   void slot_is(const Slot& slot, SlotState state);
@@ -225,6 +228,8 @@ class DialQueue {
   std::map<std::pair<std::string, DeviceAddress>, std::uint64_t> current_;
   std::list<Waiting*> waiting_;  // in the order of arrival
   std::map<DeviceAddress, Waiting*> by_device_;
+  std::array<std::size_t, 3> of_priority_{};  // how many wait
+  std::size_t raised_ = 0;                    // how many of them may not be overtaken any more
   // Places in the line of each adapter, made when a second one is asked for since the last change: then
   // everybody's are.
   mutable std::map<std::string, std::map<DeviceAddress, std::uint32_t>> places_;
