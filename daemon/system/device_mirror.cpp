@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -31,7 +32,7 @@ class DeviceMirror::Watch final : public DeviceWatch {
  public:
   Watch(DeviceMirror& mirror, const std::string& path, Entry& entry)
       : mirror_{mirror}, path_{path}, entry_{entry} {
-    ++entry_.watches;
+    if (entry_.watches++ == 0) mirror_.unwatched_.erase(entry_.place);
   }
   ~Watch() override { mirror_.unwatch(entry_); }
   const std::string& path() const override { return path_; }
@@ -60,7 +61,9 @@ DeviceMirror::Entries::iterator DeviceMirror::follow(const std::string& path) {
   auto below = hold(object_rule(path + "/"), nullptr);
   if (!object || !below) return entries_.end();
   const auto at = entries_.try_emplace(path, executor_, std::move(*object), std::move(*below)).first;
-  at->second.used = ++uses_;
+  auto& entry = at->second;
+  entry.path = &at->first;
+  entry.place = unwatched_.insert(unwatched_.end(), &entry);
   return at;
 }
 
@@ -72,21 +75,20 @@ std::optional<MatchRules::Held> DeviceMirror::hold(std::string rule, const Entry
 }
 
 bool DeviceMirror::forget_oldest(const Entry* keep) {
-  auto oldest = entries_.end();
-  for (auto at = entries_.begin(); at != entries_.end(); ++at) {
-    if (at->second.watches > 0 || &at->second == keep) continue;
-    if (oldest == entries_.end() || at->second.used < oldest->second.used) oldest = at;
-  }
-  if (oldest == entries_.end()) return false;
-  entries_.erase(oldest);
+  auto oldest = unwatched_.begin();
+  if (oldest != unwatched_.end() && *oldest == keep) ++oldest;
+  if (oldest == unwatched_.end()) return false;
+  entries_.erase(entries_.find(*(*oldest)->path));
+  unwatched_.erase(oldest);
   return true;
 }
 
 void DeviceMirror::unwatch(Entry& entry) {
   if (--entry.watches > 0) return;
-  entry.used = ++uses_;
+  entry.place = unwatched_.insert(unwatched_.end(), &entry);
   const bool stays_current = entry.seen.current && entry.seen.present && !entry.seen.connected;
-  stays_current ? keep_few_current() : follow_no_more(entry);
+  if (!stays_current) follow_no_more(entry);
+  keep_few_current();
   forget_surplus();
 }
 
@@ -96,21 +98,14 @@ void DeviceMirror::follow_no_more(Entry& entry) {
   entry.seen.current = entry.seen.connected = entry.seen.services_resolved = false;
 }
 
+// Those before the last few are not current any more: one at most has become one of these.
 void DeviceMirror::keep_few_current() {
-  std::size_t current = 0;
-  Entry* oldest = nullptr;
-  for (auto& [path, each] : entries_) {
-    if (each.watches > 0 || !each.own_signals) continue;
-    ++current;
-    if (!oldest || each.used < oldest->used) oldest = &each;
-  }
-  if (current > kKeptCurrent) follow_no_more(*oldest);
+  if (unwatched_.size() <= kKeptCurrent) return;
+  follow_no_more(**std::prev(unwatched_.end(), kKeptCurrent + 1));
 }
 
 void DeviceMirror::forget_surplus() {
-  std::size_t unwatched = 0;
-  for (auto& [path, each] : entries_) unwatched += each.watches == 0;
-  if (unwatched > kRemembered) forget_oldest(nullptr);
+  if (unwatched_.size() > kRemembered) forget_oldest(nullptr);
 }
 
 void DeviceMirror::remember(const std::string& path) {

@@ -4,6 +4,7 @@
 // advertise: a device that is used again and again need not be followed and read anew each time.
 #pragma once
 #include <cstdint>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -67,7 +68,8 @@ class DeviceMirror {
     bool paired = false;
     bool bonded = false;
     std::size_t watches = 0;
-    std::uint64_t used = 0;  // when it was last watched: the smallest is forgotten first
+    std::list<Entry*>::iterator place{};  // among the unwatched ones
+    const std::string* path = nullptr;    // its key
   };
   class Watch;
   using Entries = std::map<std::string, Entry, std::less<>>;
@@ -87,7 +89,7 @@ class DeviceMirror {
   Executor& executor_;
   MatchRules& rules_;
   Entries entries_;
-  std::uint64_t uses_ = 0;
+  std::list<Entry*> unwatched_;  // the least recently used first
 };
 
 }  // namespace bleconnd
