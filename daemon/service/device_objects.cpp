@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -115,7 +114,7 @@ int DeviceObjects::on_get(sd_bus*, const char*, const char*, const char* propert
 void DeviceObjects::appeared(const DeviceSession& session) {
   auto& device = devices_[session.address()];
   if (!std::exchange(device.session, &session)) ++present_;
-  device.changed = true;
+  to_tell_.insert(session.address());
 }
 
 void DeviceObjects::gone(DeviceAddress address) {
@@ -123,18 +122,23 @@ void DeviceObjects::gone(DeviceAddress address) {
   if (device == devices_.end()) return;
   if (std::exchange(device->second.session, nullptr)) --present_;
   device->second.connected_since = 0;
-  if (!device->second.told) devices_.erase(device);  // nobody has heard of it
+  if (device->second.told) {
+    to_tell_.insert(address);
+  } else {  // nobody has heard of it
+    to_tell_.erase(address);
+    devices_.erase(device);
+  }
 }
 
 void DeviceObjects::changed(DeviceAddress address) {
-  if (const auto device = devices_.find(address); device != devices_.end()) device->second.changed = true;
+  if (devices_.contains(address)) to_tell_.insert(address);
 }
 
 void DeviceObjects::stage_changed(const DeviceSession& session, const std::string& reason) {
   const auto found = devices_.find(session.address());
   if (found == devices_.end()) return;
   auto& device = found->second;
-  device.changed = true;
+  to_tell_.insert(session.address());
   if (!session.connected())
     device.connected_since = 0;
   else if (device.connected_since == 0)
@@ -181,7 +185,7 @@ void DeviceObjects::services_changed(DeviceAddress address) {
 void DeviceObjects::happened(DeviceAddress address, Event event) {
   const auto device = devices_.find(address);
   if (device == devices_.end()) return;
-  device->second.changed = true;
+  to_tell_.insert(address);
   device->second.untold.push_back(std::move(event));
 }
 
@@ -199,16 +203,18 @@ void DeviceObjects::announce(DeviceAddress address, Device& device) {
 }
 
 void DeviceObjects::tell_all() {
-  for (auto each = devices_.begin(); each != devices_.end();) {
-    tell(each->first, each->second);
-    const bool gone = !each->second.session;
-    if (gone) emit_removed(object_path(each->first));
-    each = gone ? devices_.erase(each) : std::next(each);
+  while (!to_tell_.empty()) {
+    const auto address = *to_tell_.begin();
+    const auto device = devices_.find(address);
+    tell(address, device->second);
+    if (device->second.session) continue;
+    emit_removed(object_path(address));
+    devices_.erase(device);
   }
 }
 
 void DeviceObjects::tell(DeviceAddress address, Device& device) {
-  if (!std::exchange(device.changed, false)) return;
+  if (to_tell_.erase(address) == 0) return;
   announce(address, device);
   for (auto& event : std::exchange(device.untold, {})) emit(address, event);
   if (!device.session) return;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -61,8 +62,7 @@ class DeviceObjects {
   struct Device {
     const DeviceSession* session = nullptr;  // null: it has gone, and its object is still to be taken back
     std::uint64_t connected_since = 0;       // CLOCK_REALTIME, µs
-    bool changed = false;
-    std::optional<DeviceValues> told{};  // by InterfacesAdded and PropertiesChanged
+    std::optional<DeviceValues> told{};      // by InterfacesAdded and PropertiesChanged
     std::vector<Event> untold{};
   };
   using Devices = std::map<DeviceAddress, Device>;
@@ -86,6 +86,7 @@ class DeviceObjects {
 
   sd_bus* bus_;
   Devices devices_;
+  std::set<DeviceAddress> to_tell_;  // those that something has happened to; each is one of devices_
   std::size_t present_ = 0;
   BusSlot members_;
   BusSlot paths_;
