@@ -271,6 +271,7 @@ class Run {
       if (!trusted.ok()) co_return trusted;
       trusted_ = true;
     }
+    entry_.reset();
     Scope ahead{radio_.executor};
     if (!route.connected || terms_.pair) {
       if (!turn) {  // the link ended while we looked: then it is looked for once more, and dialled
@@ -278,6 +279,7 @@ class Run {
         co_return Cause::link_lost;
       }
       ahead.spawn(look_for_services(radio_, *watch_, route, stop));
+      if (terms_.use_cache) ahead.spawn(read_entry());
       auto dialled =
           co_await dial(radio_, *watch_, route, device_, terms_, std::move(discovering), turn, stop);
       turn.reset();
@@ -287,7 +289,8 @@ class Run {
     // Services that are resolved, and all known by signals, are verified without a read.
     const bool known = watch_->seen().services_resolved && watch_->seen().gatt_whole;
     if (terms_.use_cache && !known) {
-      cached_ = co_await cached_services(radio_, *watch_, route, device_, stop);
+      if (!entry_) entry_ = young_entry(radio_, device_);
+      cached_ = co_await cached_services(radio_, *watch_, route, device_, std::move(*entry_), stop);
       if (cached_ && watch_->seen().connected) co_return Unit{};
       cached_.reset();
     }
@@ -309,6 +312,14 @@ class Run {
       radio_.dials.ended(route.path);
     }
     co_return resolved;
+  }
+
+  // While the dial waits for the radio, behind Connect, which goes out first.
+  Task<Unit> read_entry() {
+    const auto soon = radio_.now();
+    co_await sleep_until(radio_.executor, soon, unstoppable());
+    entry_ = young_entry(radio_, device_);
+    co_return Unit{};
   }
 
   void adopt(const Route& route, bool was_up) {
@@ -385,6 +396,7 @@ class Run {
   std::optional<TimePoint> in_progress_since_;
   bool adopted_ = false;
   bool foreign_ = false;
+  std::optional<std::optional<CacheEntry>> entry_;  // of the cache, when it has been read
   std::optional<GattDatabase> cached_;
   bool trusted_ = false;
   bool vanished_ = false;

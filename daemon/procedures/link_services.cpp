@@ -46,10 +46,16 @@ bool is_too_old(const Radio& radio, const CacheEntry& entry) {
 
 }  // namespace
 
-Task<std::optional<GattDatabase>> cached_services(Radio& radio, DeviceWatch& watch, Route route,
-                                                  DeviceAddress device, std::stop_token stop) {
+std::optional<CacheEntry> young_entry(Radio& radio, DeviceAddress device) {
   auto entry = radio.cache.load(device);
-  if (!entry || is_too_old(radio, *entry)) co_return std::nullopt;
+  if (entry && is_too_old(radio, *entry)) entry.reset();
+  return entry;
+}
+
+Task<std::optional<GattDatabase>> cached_services(Radio& radio, DeviceWatch& watch, Route route,
+                                                  DeviceAddress device, std::optional<CacheEntry> entry,
+                                                  std::stop_token stop) {
+  if (!entry || !radio.cache.has(device)) co_return std::nullopt;
   co_await look_for_services(radio, watch, route, stop);
   if (!are_there(entry->services, watch.seen())) co_return std::nullopt;
   co_return std::move(entry->services);

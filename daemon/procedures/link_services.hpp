@@ -12,10 +12,15 @@
 
 namespace bleconnd {
 
-// Those of the cache, where BlueZ has an object for each of them on this route: they can be used as soon as
-// the link is up. Looks for its services where they are not followed yet (after a restart of this daemon).
+// The entry of the cache; none where it is older than it may be.
+std::optional<CacheEntry> young_entry(Radio& radio, DeviceAddress device);
+
+// Those of `entry`, where it is still in the cache and BlueZ has an object for each of them on this route:
+// they can be used as soon as the link is up. Looks for its services where they are not followed yet (after a
+// restart of this daemon).
 Task<std::optional<GattDatabase>> cached_services(Radio& radio, DeviceWatch& watch, Route route,
-                                                  DeviceAddress device, std::stop_token stop);
+                                                  DeviceAddress device, std::optional<CacheEntry> entry,
+                                                  std::stop_token stop);
 
 // Whether there are some already, where that is not known. Asked right before Connect, while the dial waits
 // for the radio: from then on signals tell of all others.

@@ -94,6 +94,20 @@ TEST(CachedServices, AreNotForWhoWantsCertainty) {
   EXPECT_FALSE(std::get<Established>(*sure->answer).services_from_cache);
 }
 
+// The entry is read while the dial waits for the radio.
+TEST(CachedServices, ThatAreClearedDuringTheDialAreNotUsed) {
+  Lit stage;
+  stage.seen_before();
+  stage.lamp().link_time = 1s;
+  auto call = stage.establish(kAlice, kLamp);
+  stage.run_for(500ms);
+  ASSERT_EQ(stage.count("Connect"), 1U);
+  stage.clear_cache(kAlice, kLamp, false);
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "ok hci0");
+  EXPECT_FALSE(std::get<Established>(*call->answer).services_from_cache);
+}
+
 TEST(CachedServices, OfAMutePeerAreAPhantom) {
   Lit stage;
   stage.seen_before();
