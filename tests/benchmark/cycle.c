@@ -1,12 +1,15 @@
 // A client that measures itself: raw sd-bus, one line in, one cycle, one line of JSON out. Two of them:
 //   floor   the least that a program can do with BlueZ: Connect, wait for ServicesResolved, Disconnect; a
 //   line is a path daemon  EstablishConnection and ReleaseConnection of org.bleconnd; a line is an address
+// `hold`: EstablishConnection at a set time of CLOCK_MONOTONIC, and its release when a line comes; a user's
+// program, where what drives the benchmark would be a slow one.
 // And `relay`: the least that a daemon can do: it has the name and these two methods, makes the floor's calls
 // for them, and nothing else. What a row takes with it is the share of D-Bus in having a daemon at all. And
 // `name`: a line each time that org.bleconnd gets an owner, with the time, so that nothing else delays the
 // clock.
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
 #include <time.h>
@@ -109,6 +112,60 @@ static int answer_lines(sd_bus* bus, int floor) {
     resolved.path = NULL;
   }
   return 0;
+}
+
+// --- hold ---
+
+static void wait_until(int64_t at_ns) {
+  const int64_t almost = at_ns - 5000000;
+  const struct timespec until = {almost / 1000000000, almost % 1000000000};
+  clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+  while (now_ns() < at_ns) {
+  }
+}
+
+// 1, 0 where the answer does not say so, or an errno.
+static int services_from_cache(sd_bus_message* answer) {
+  int cached = 0;
+  int result = sd_bus_message_skip(answer, "o");
+  if (result >= 0) result = sd_bus_message_enter_container(answer, 'a', "{sv}");
+  while (result >= 0 && (result = sd_bus_message_enter_container(answer, 'e', "sv")) > 0) {
+    const char* name = NULL;
+    result = sd_bus_message_read(answer, "s", &name);
+    if (result >= 0)
+      result = strcmp(name, "services-from-cache") == 0 ? sd_bus_message_read(answer, "v", "b", &cached)
+                                                        : sd_bus_message_skip(answer, "v");
+    if (result >= 0) result = sd_bus_message_exit_container(answer);
+  }
+  return result < 0 ? result : cached;
+}
+
+static int hold_link(sd_bus* bus, const char* address, int64_t at_ns) {
+  const char* manager = "org.bleconnd.Manager1";
+  char failure[200] = "";
+  char line[8];
+  sd_bus_message* answer = NULL;
+  sd_bus_error error = SD_BUS_ERROR_NULL;
+  if (now_ns() >= at_ns) {
+    fprintf(stderr, "cycle: the time to call at has passed\n");
+    return 1;
+  }
+  wait_until(at_ns);
+  int cached = sd_bus_call_method(bus, "org.bleconnd", "/org/bleconnd", manager, "EstablishConnection",
+                                  &error, &answer, "sa{sv}", address, 0);
+  const int64_t usable = now_ns();
+  if (cached < 0) snprintf(failure, sizeof failure, "%s", error.name ? error.name : strerror(-cached));
+  if (cached >= 0) cached = services_from_cache(answer);
+  printf("{\"usable\":%.9f,\"cached\":%s,\"failure\":\"%s\"}\n", (double)(usable - at_ns) / 1e9,
+         cached > 0 ? "true" : "false", failure);
+  fflush(stdout);
+  sd_bus_error_free(&error);
+  sd_bus_message_unref(answer);
+  if (!fgets(line, sizeof line, stdin)) return 0;
+  const int released = call(bus, "org.bleconnd", "/org/bleconnd", manager, "ReleaseConnection", address,
+                            failure, sizeof failure);
+  if (released < 0) fprintf(stderr, "cycle: %s\n", failure);
+  return released < 0;
 }
 
 // --- relay: one call at a time ---
@@ -243,8 +300,9 @@ int main(int count, char** words) {
   const int floor = strcmp(mode, "floor") == 0;
   const int relay = strcmp(mode, "relay") == 0;
   const int name = strcmp(mode, "name") == 0;
-  if (!floor && !relay && !name && strcmp(mode, "daemon") != 0) {
-    fprintf(stderr, "usage: cycle floor|daemon|relay|name\n");
+  const int hold = count == 4 && strcmp(words[1], "hold") == 0;
+  if (!floor && !relay && !name && !hold && strcmp(mode, "daemon") != 0) {
+    fprintf(stderr, "usage: cycle floor|daemon|relay|name\n       cycle hold ADDRESS SECONDS\n");
     return 2;
   }
   if (sd_bus_open_system(&bus) < 0) {
@@ -252,5 +310,6 @@ int main(int count, char** words) {
     return 1;
   }
   if (name) return tell_owners(bus);
+  if (hold) return hold_link(bus, words[2], (int64_t)(strtod(words[3], NULL) * 1e9));
   return relay ? relay_calls(bus) : answer_lines(bus, floor);
 }

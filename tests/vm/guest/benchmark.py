@@ -14,11 +14,11 @@ from controller import INTERVAL_UNIT
 from expect import check, until
 from peripheral import ADVERTISING_INTERVAL, NOTIFY, READ, SERVICE_UUID, WRITE, gatt_database
 from rig import Rig, device_path
-from stack import OUT
+from stack import LOADER, OUT
 from stage import adapter_address, new_peripheral
 
 VALUE_UUID = 0x2A6E
-AHEAD = 0.05  # seconds; a call's time is set so long before
+AHEAD = 0.2  # seconds; a call's time is set so long before, and its program started
 CONNECTION_INTERVAL = 40  # units: 50 ms, the longest that Linux asks for by default, which controllers choose
 # A climate sensor: 6 services, 20 characteristics, of which 8 have a client configuration.
 SENSOR = [
@@ -51,11 +51,32 @@ Sample = namedtuple("Sample", "usable value")  # seconds from the call to its an
 Bound = namedtuple("Bound", "text ratio lowest highest")
 
 
-async def sleep_until(at):
-    """To the microsecond, as library_round.py does."""
-    await asyncio.sleep(at - time.monotonic() - 0.005)
-    while time.monotonic() < at:
-        pass
+class Program:
+    """A client in C, since this one has the scripted device to play meanwhile: one call at its time, to the microsecond as
+    library_round.py makes its own; its link is held until it is released, or until the program is killed."""
+
+    def __init__(self, address):
+        self.address = address
+
+    async def establish(self, at):
+        """Seconds from `at` to the answer; and whether the services are from the cache."""
+        self.process = await asyncio.create_subprocess_exec(
+            LOADER, "--library-path", "/daemon/lib", "/daemon/client", "hold", self.address, "%.9f" % at,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+        line = await asyncio.wait_for(self.process.stdout.readline(), 150)
+        check(line, "the client ended without an answer")
+        answer = json.loads(line)
+        check(not answer["failure"], f"not connected: {answer['failure']}")
+        return answer["usable"], answer["cached"]
+
+    async def release(self):
+        self.process.stdin.write(b"\n")
+        await self.process.stdin.drain()
+        check(await self.process.wait() == 0, "not released")
+
+    async def die(self):
+        self.process.kill()
+        await self.process.wait()
 
 
 class Benchmark:
@@ -91,17 +112,19 @@ class Benchmark:
     async def connect(self):
         """One connect to its end, at rest before and after."""
         began = self.next_call()
-        await sleep_until(began)
-        answer = await self.rig.establish(self.address)
-        usable = time.monotonic() - began
-        check(not answer.error, f"not connected: {answer.text()}")
+        client = Program(self.address)
+        usable, cached = await client.establish(began)
+        value = await self.value_since(began)
+        await self.rig.verified(self.address)
+        await client.release()
+        await self.at_rest()
+        return cached, Sample(usable, value)
+
+    async def value_since(self, began):
         reply = await self.rig.client.bluez(self.value_path, "GattCharacteristic1", "ReadValue", "a{sv}", {})
         value = time.monotonic() - began
         check(not reply.error, f"ReadValue: {reply}")
-        await self.rig.verified(self.address)
-        check(await self.rig.release(self.address) == 0, "a lease is left")
-        await self.at_rest()
-        return answer, Sample(usable, value)
+        return value
 
     async def at_rest(self):
         await until(self.controller.at_rest, "the controller is at rest", 15)
@@ -109,8 +132,8 @@ class Benchmark:
 
     async def entry(self):
         self.device.discoveries = 0
-        answer, sample = await self.connect()
-        check(answer.results["services-from-cache"], f"not from the cache: {answer.results}")
+        cached, sample = await self.connect()
+        check(cached, "not from the cache")
         check(self.device.discoveries == 0, "BlueZ discovered")
         return sample
 
@@ -121,22 +144,15 @@ class Benchmark:
 
     async def reclaimed(self):
         """A client connects, ends without a release as a crash would, and calls again from another connection."""
-        self.device.began = time.monotonic() - self.phase * ADVERTISING_INTERVAL
-        first = await self.rig.new_client()
-        answer = await self.rig.establish(self.address, client=first)
-        check(not answer.error, f"not connected: {answer.text()}")
+        first = Program(self.address)
+        await first.establish(self.next_call())
         await self.rig.verified(self.address)
-        first.leave()
-        second = await self.rig.new_client()
-        began = time.monotonic()
-        answer = await self.rig.establish(self.address, client=second)
-        usable = time.monotonic() - began
-        check(not answer.error, f"not connected: {answer.text()}")
-        reply = await second.bluez(self.value_path, "GattCharacteristic1", "ReadValue", "a{sv}", {})
-        value = time.monotonic() - began
-        check(not reply.error, f"ReadValue: {reply}")
-        check(await self.rig.release(self.address, client=second) == 0, "a lease is left")
-        second.leave()
+        await first.die()
+        second = Program(self.address)
+        began = time.monotonic() + AHEAD
+        usable, _ = await second.establish(began)
+        value = await self.value_since(began)
+        await second.release()
         await self.at_rest()
         return Sample(usable, value)
 
@@ -144,8 +160,8 @@ class Benchmark:
         check(await self.rig.clear_cache(self.address), "nothing was cleared")
         check(await self.rig.client.get(self.path, "Device1", "Address") is None, "BlueZ still has the object")
         self.device.discoveries = 0
-        answer, sample = await self.connect()
-        check(not answer.results["services-from-cache"], f"from the cache: {answer.results}")
+        cached, sample = await self.connect()
+        check(not cached, "from the cache")
         check(self.device.discoveries > 0, "BlueZ did not discover")
         return sample
 
