@@ -110,7 +110,9 @@ void DeviceMirror::forget_surplus() {
 
 void DeviceMirror::remember(const std::string& path) {
   if (follows(path)) return;
-  if (follow(path) != entries_.end()) forget_surplus();
+  if (follow(path) == entries_.end()) return;
+  keep_few_current();
+  forget_surplus();
 }
 
 DeviceMirror::Entry* DeviceMirror::find(std::string_view path) {

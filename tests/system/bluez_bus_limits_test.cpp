@@ -132,6 +132,29 @@ TEST_F(BluezBusTest, FewDevicesAreKeptCurrent) {
   EXPECT_TRUE(watch(paths.back())->seen().current);
 }
 
+TEST_F(BluezBusTest, DevicesThatAreHeardComeAmongTheFew) {
+  auto& hci0 = fake.add_adapter();
+  auto& lamp_there = fake.add_peripheral(lamp_address);
+  fake.start();
+  begin();
+  hci0.discovered(lamp_there);
+  {
+    auto device = watch(lamp_path);
+    ASSERT_TRUE(wait(bluez.get_device(lamp_path, in(10s), unstoppable())).ok());
+  }
+  Notice wake{side.loop};
+  std::vector<Outcome<std::unique_ptr<Ear>>> ears;
+  std::vector<std::string> others;
+  for (std::size_t each = 0; each < DeviceMirror::kKeptCurrent; ++each) {
+    others.push_back("AA:BB:CC:00:00:" + std::to_string(10 + each));
+    ears.push_back(bluez.listen("/org/bluez/hci0", *DeviceAddress::parse(others.back()), {}, wake));
+  }
+  settle();
+  for (auto& other : others) hci0.discovered(fake.add_peripheral(other));
+  ASSERT_TRUE(until([&] { return bluez.knows(path_of("hci0", others.back())); }));
+  EXPECT_FALSE(watch(lamp_path)->seen().current);
+}
+
 TEST_F(BluezBusTest, RulesHaveALimitAndWatchesComeBeforeMemories) {
   fake.add_adapter();
   fake.start();
