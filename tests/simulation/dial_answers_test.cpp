@@ -164,6 +164,35 @@ TEST(Dial, OnALinkOfOthersThatEndsBeforeTheAnswerGetsOneOfItsOwn) {
   EXPECT_EQ(stage.bluetoothd.links(Program::ours), 1U);
 }
 
+TEST(Dial, OnALinkOfOthersThatEndsBeforeTheDialIsLookedForOnceMore) {
+  Known stage;
+  stage.bluetoothd.foreign_connect(stage.lamp_at());
+  stage.run_for(2s);
+  stage.begin();
+  // Look-up; then the one before its link is shared.
+  stage.at_look(2, [&] { stage.bluetoothd.drop_link(kLamp); });
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  EXPECT_THAT(stage.effects("attempt"), IsEmpty());
+  EXPECT_EQ(stage.count("Connect"), 1U);
+  EXPECT_EQ(stage.bluetoothd.links(Program::ours), 1U);
+}
+
+// --- given up at once: one more look, behind which an answer would be known ---
+
+TEST(Dial, WhoseObjectGoesDuringTheLastLookIsNotTakenBack) {
+  Known stage;
+  stage.bluetoothd.peer(kLamp).link_time = 10s;
+  auto call = stage.establish(kAlice, kLamp);
+  stage.run_for(300ms);
+  ASSERT_EQ(stage.count("Connect"), 1U);
+  stage.at_look(1, [&] { stage.bluetoothd.foreign_remove(stage.lamp_at()); });
+  stage.run_until_answered(stage.release(kAlice, kLamp));
+  EXPECT_EQ(call->text(), "Cancelled cancelled");
+  stage.run_for(5s);
+  EXPECT_EQ(stage.count("Disconnect"), 0U) << "there is nothing to take back";
+  EXPECT_EQ(stage.bluetoothd.dials(Program::ours), 0U);
+}
+
 // --- a look that fails on a link of another program ---
 
 TEST(Dial, AnErrorWhoseLookFailsEndsNoLinkOfOthers) {

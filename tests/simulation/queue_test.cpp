@@ -72,6 +72,21 @@ TEST(Queue, AnOldLowRequestIsServedAfterEightLaterOnes) {
   EXPECT_EQ(std::ranges::find(order, "11") - order.begin(), 9) << "the first, eight later ones, then it";
 }
 
+TEST(Queue, WhoMayNotBeOvertakenStaysSoOverAReload) {
+  Slow stage{30};
+  stage.add_second_adapter();
+  stage.establish(kAlice, device(10));
+  stage.run_for(100ms);
+  auto low = stage.establish(kAlice, device(11), with_priority(Priority::low));
+  for (int i = 12; i < 36; ++i) stage.establish(kBob, device(i), with_priority(Priority::high));
+  ASSERT_TRUE(stage.world.run_until([&] { return stage.dialled().size() == 9; }, 20s));
+  stage.settings.adapters[kSecond].ignore = true;
+  stage.configure();  // all who wait look anew for their ways
+  stage.run_until_answered(low);
+  const auto order = stage.dialled();
+  EXPECT_EQ(std::ranges::find(order, "11") - order.begin(), 9);
+}
+
 // Between two dials the radio listens for a moment: who is heard then goes behind those who wait for it.
 TEST(Queue, WhoIsHeardInTheMomentBetweenTwoDialsDoesNotOvertake) {
   Stage stage;
