@@ -106,7 +106,7 @@ int DeviceObjects::on_enumerate(sd_bus*, const char* below, void* self, char*** 
 int DeviceObjects::on_get(sd_bus*, const char*, const char*, const char* property, sd_bus_message* reply,
                           void* found, sd_bus_error*) {
   const auto& device = *static_cast<const Device*>(found);
-  return write_value(reply, property, values_of(*device.session, device.connected_since)) ? 1 : -ENOENT;
+  return write_value(reply, property, all_values_of(*device.session, device.connected_since)) ? 1 : -ENOENT;
 }
 
 // --- what happens ---
@@ -197,7 +197,7 @@ void DeviceObjects::announce(DeviceAddress address) {
 
 void DeviceObjects::announce(DeviceAddress address, Device& device) {
   if (device.told || !device.session) return;
-  device.told = values_of(*device.session, 0);
+  device.told = all_values_of(*device.session, 0);
   device.told->stage = Stage::disconnected;
   emit_added(object_path(address), *device.told);
 }

@@ -91,6 +91,11 @@ DeviceValues values_of(const DeviceSession& session, std::uint64_t connected_sin
   now.services_cached = session.services_cached();
   now.services_verified = session.services_verified();
   now.address = session.address().text();
+  return now;
+}
+
+DeviceValues all_values_of(const DeviceSession& session, std::uint64_t connected_since) {
+  auto now = values_of(session, connected_since);
   now.queue_position = session.queue_position();
   return now;
 }

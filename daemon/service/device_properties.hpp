@@ -36,7 +36,9 @@ struct DeviceValues {
   std::uint32_t queue_position = 0;
 };
 
+// Without the place in the queue, of which no change is told: it is counted among all who wait.
 DeviceValues values_of(const DeviceSession& session, std::uint64_t connected_since);
+DeviceValues all_values_of(const DeviceSession& session, std::uint64_t connected_since);
 
 // One of them as `type` says, in a message where it belongs. False: there is none of this name.
 bool write_value(sd_bus_message* to, std::string_view property, const DeviceValues& values);
