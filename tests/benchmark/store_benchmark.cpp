@@ -47,8 +47,8 @@ class Bench {
  public:
   explicit Bench(std::string daemon) : daemon_{std::move(daemon)}, world_{quick()}, client_{world_.client()} {
     world_.bluez.settings().timing.temporary = std::chrono::hours{10};
-    // 2 ms: what is resolved before it is answered needs no cache.
-    world_.bluez.settings().timing.reread_services = std::chrono::seconds{2};
+    // 20 ms: what is resolved before it is answered needs no cache.
+    world_.bluez.settings().timing.reread_services = std::chrono::seconds{20};
     world_.bluez.add_adapter().discovered(world_.bluez.add_peripheral(kLamp));
     world_.bluez.start();
   }
