@@ -387,8 +387,7 @@ std::optional<DeviceAddress> DialQueue::dialling(const std::string& adapter) con
 
 // As the line of this adapter would go if nothing changed: those that may not be overtaken, then by priority.
 bool DialQueue::goes_before(const Waiting& one, const Waiting& other) {
-  const bool first = one.ticket.overtaken >= kMostOvertaken,
-             second = other.ticket.overtaken >= kMostOvertaken;
+  const bool first = one.is_raised(), second = other.is_raised();
   if (first != second) return first;
   if (!first && one.terms.priority != other.terms.priority) return one.terms.priority > other.terms.priority;
   return one.ticket.number < other.ticket.number;
