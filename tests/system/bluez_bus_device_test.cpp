@@ -41,10 +41,7 @@ TEST_F(BluezBusTest, FirstConnectFollowedFromTheObjectOn) {
 
 TEST_F(BluezBusTest, ATreeThatWasThereBeforeIsWholeOnceRead) {
   auto& hci0 = fake.add_adapter();
-  auto& lamp_there = fake.add_peripheral(lamp_address);
-  fake.start();
-  begin();
-  hci0.discovered(lamp_there);
+  auto& lamp_there = know_the_lamp(hci0);
   EXPECT_TRUE(wait(bluez.connect(lamp_path, in(10s), unstoppable())).ok());
   ASSERT_TRUE(until([&] { return hci0.device(lamp_there)->services_resolved(); }));
   auto device = watch(lamp_path);
@@ -69,11 +66,7 @@ TEST_F(BluezBusTest, ATreeThatWasThereBeforeIsWholeOnceRead) {
 }
 
 TEST_F(BluezBusTest, SilentConnectIsSeenByLooking) {
-  auto& hci0 = fake.add_adapter();
-  auto& lamp_there = fake.add_peripheral(lamp_address);
-  fake.start();
-  begin();
-  hci0.discovered(lamp_there);
+  auto& lamp_there = know_the_lamp(fake.add_adapter());
   auto device = watch(lamp_path);
   lamp_there.next_connects({succeeds_silently()});
   EXPECT_TRUE(wait(bluez.connect(lamp_path, in(10s), unstoppable())).ok());
@@ -85,12 +78,8 @@ TEST_F(BluezBusTest, SilentConnectIsSeenByLooking) {
 }
 
 TEST_F(BluezBusTest, ADeviceThatIsUsedAgainIsCurrentUntilItAdvertises) {
-  auto& hci0 = fake.add_adapter();
-  auto& lamp_there = fake.add_peripheral(lamp_address);
+  auto& lamp_there = know_the_lamp(fake.add_adapter());
   lamp_there.changes_data = true;
-  fake.start();
-  begin();
-  hci0.discovered(lamp_there);
   const auto base = rules();
   auto device = watch(lamp_path);
   EXPECT_FALSE(device->seen().current);
@@ -124,11 +113,7 @@ TEST_F(BluezBusTest, ADeviceThatIsUsedAgainIsCurrentUntilItAdvertises) {
 }
 
 TEST_F(BluezBusTest, OfADeviceWhoseLinkWasLeftUpNothingIsCurrent) {
-  auto& hci0 = fake.add_adapter();
-  auto& lamp_there = fake.add_peripheral(lamp_address);
-  fake.start();
-  begin();
-  hci0.discovered(lamp_there);
+  know_the_lamp(fake.add_adapter());
   auto device = watch(lamp_path);
   ASSERT_TRUE(wait(bluez.get_device(lamp_path, in(10s), unstoppable())).ok());
   ASSERT_TRUE(wait(bluez.connect(lamp_path, in(10s), unstoppable())).ok());
@@ -139,11 +124,7 @@ TEST_F(BluezBusTest, OfADeviceWhoseLinkWasLeftUpNothingIsCurrent) {
 }
 
 TEST_F(BluezBusTest, ALossAndTheNextLinkAreSeenInOneSignal) {
-  auto& hci0 = fake.add_adapter();
-  auto& lamp_there = fake.add_peripheral(lamp_address);
-  fake.start();
-  begin();
-  hci0.discovered(lamp_there);
+  auto& lamp_there = know_the_lamp(fake.add_adapter());
   auto device = watch(lamp_path);
   ASSERT_TRUE(wait(bluez.connect(lamp_path, in(10s), unstoppable())).ok());
   ASSERT_TRUE(until([&] { return device->seen().services_resolved; }));
@@ -157,11 +138,7 @@ TEST_F(BluezBusTest, ALossAndTheNextLinkAreSeenInOneSignal) {
 }
 
 TEST_F(BluezBusTest, RemovalDuringConnectIsNeverAnsweredButSeen) {
-  auto& hci0 = fake.add_adapter();
-  auto& lamp_there = fake.add_peripheral(lamp_address);
-  fake.start();
-  begin();
-  hci0.discovered(lamp_there);
+  auto& lamp_there = know_the_lamp(fake.add_adapter());
   auto device = watch(lamp_path);
   lamp_there.next_connects({object_vanishes()});
   std::stop_source stop;
@@ -239,11 +216,7 @@ TEST_F(BluezBusTest, UnknownObjectMakesAWatchedPathAbsent) {
 
 TEST_F(BluezBusTest, PairedAndDisconnectedReason) {
   fake.settings().version.minor = 83;
-  auto& hci0 = fake.add_adapter();
-  auto& lamp_there = fake.add_peripheral(lamp_address);
-  fake.start();
-  begin();
-  hci0.discovered(lamp_there);
+  auto& lamp_there = know_the_lamp(fake.add_adapter());
   auto device = watch(lamp_path);
   ASSERT_TRUE(wait(bluez.pair(lamp_path, in(10s), unstoppable())).ok());
   ASSERT_TRUE(until([&] { return device->seen().connected && device->seen().services_resolved; }));

@@ -94,6 +94,14 @@ class BluezBusTest : public ::testing::Test {
     bluez.begin();
     ASSERT_TRUE(until([&] { return bluez.stack().explored; }));
   }
+  // bluetoothd runs, and this adapter of it finds the lamp.
+  Peripheral& know_the_lamp(Adapter& on) {
+    auto& there = fake.add_peripheral(lamp_address);
+    fake.start();
+    begin();
+    on.discovered(there);
+    return there;
+  }
   static std::string path_of(const std::string& adapter, std::string address) {
     for (char& each : address)
       if (each == ':') each = '_';

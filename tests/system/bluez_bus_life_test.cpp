@@ -39,11 +39,7 @@ TEST_F(BluezBusTest, WithoutBluetoothdCallsFailAtOnceAndActivateNothing) {
 }
 
 TEST_F(BluezBusTest, BluetoothdKilledWhileConnected) {
-  auto& hci0 = fake.add_adapter();
-  auto& lamp_there = fake.add_peripheral(lamp_address);
-  fake.start();
-  begin();
-  hci0.discovered(lamp_there);
+  know_the_lamp(fake.add_adapter());
   auto device = watch(lamp_path);
   ASSERT_TRUE(wait(bluez.connect(lamp_path, in(10s), unstoppable())).ok());
   ASSERT_TRUE(until([&] { return device->seen().services_resolved; }));
@@ -159,10 +155,7 @@ class BluezBusOnBroker : public BluezBusTest {
 TEST_F(BluezBusOnBroker, ConnectRestartReconnect) {
   if (!PrivateBus::broker_unavailable().empty()) GTEST_SKIP() << PrivateBus::broker_unavailable();
   auto& hci0 = fake.add_adapter();
-  auto& lamp_there = fake.add_peripheral(lamp_address);
-  fake.start();
-  begin();
-  hci0.discovered(lamp_there);
+  auto& lamp_there = know_the_lamp(hci0);
   auto device = watch(lamp_path);
   ASSERT_TRUE(wait(bluez.connect(lamp_path, in(10s), unstoppable())).ok());
   fake.swallow_next("GetAll");

@@ -47,10 +47,7 @@ TEST_F(BluezBusTest, HundredsOfConnectsWithoutAnAnswerDoNotUseUpTheBus) {
 
 TEST_F(BluezBusTest, ConnectAndDisconnectKeepTheirOrder) {
   auto& hci0 = fake.add_adapter();
-  auto& lamp_there = fake.add_peripheral(lamp_address);
-  fake.start();
-  begin();
-  hci0.discovered(lamp_there);
+  auto& lamp_there = know_the_lamp(hci0);
   lamp_there.next_connects({hangs()});
   auto dialled = start(bluez.connect(lamp_path, kNever, unstoppable()));
   auto stopped = start(bluez.stop_discovery("/org/bluez/hci0", kNever, unstoppable()));
@@ -64,11 +61,7 @@ TEST_F(BluezBusTest, ConnectAndDisconnectKeepTheirOrder) {
 }
 
 TEST_F(BluezBusTest, ForgedSignalsChangeNothing) {
-  auto& hci0 = fake.add_adapter();
-  auto& lamp_there = fake.add_peripheral(lamp_address);
-  fake.start();
-  begin();
-  hci0.discovered(lamp_there);
+  know_the_lamp(fake.add_adapter());
   auto device = watch(lamp_path);
   ASSERT_TRUE(wait(bluez.connect(lamp_path, in(10s), unstoppable())).ok());
   ASSERT_TRUE(until([&] { return device->seen().services_resolved; }));
@@ -134,10 +127,7 @@ TEST_F(BluezBusTest, FewDevicesAreKeptCurrent) {
 
 TEST_F(BluezBusTest, DevicesThatAreHeardComeAmongTheFew) {
   auto& hci0 = fake.add_adapter();
-  auto& lamp_there = fake.add_peripheral(lamp_address);
-  fake.start();
-  begin();
-  hci0.discovered(lamp_there);
+  know_the_lamp(hci0);
   {
     auto device = watch(lamp_path);
     ASSERT_TRUE(wait(bluez.get_device(lamp_path, in(10s), unstoppable())).ok());
@@ -184,11 +174,7 @@ TEST_F(BluezBusTest, RulesHaveALimitAndWatchesComeBeforeMemories) {
 }
 
 TEST_F(BluezBusTest, ManyCallsAtOnceQueueAndAreAnswered) {
-  auto& hci0 = fake.add_adapter();
-  auto& lamp_there = fake.add_peripheral(lamp_address);
-  fake.start();
-  begin();
-  hci0.discovered(lamp_there);
+  know_the_lamp(fake.add_adapter());
   std::vector<std::shared_ptr<std::optional<Outcome<DeviceState>>>> all;
   for (int each = 0; each < 500; ++each)
     all.push_back(start(bluez.get_device(lamp_path, in(20s), unstoppable())));
@@ -201,11 +187,7 @@ TEST_F(BluezBusTest, ManyCallsAtOnceQueueAndAreAnswered) {
 }
 
 TEST_F(BluezBusTest, DeadlineAndStopEndAWaitAndLateAnswersAreForgotten) {
-  auto& hci0 = fake.add_adapter();
-  auto& lamp_there = fake.add_peripheral(lamp_address);
-  fake.start();
-  begin();
-  hci0.discovered(lamp_there);
+  know_the_lamp(fake.add_adapter());
   fake.swallow_next("GetAll");
   EXPECT_TRUE(wait(bluez.get_device(lamp_path, in(50ms), unstoppable())).failed_by(Cause::timeout));
   fake.delay_next("GetAll", 5s);
@@ -219,11 +201,7 @@ TEST_F(BluezBusTest, DeadlineAndStopEndAWaitAndLateAnswersAreForgotten) {
 }
 
 TEST_F(BluezBusTest, EverythingIsDroppedInMidCall) {
-  auto& hci0 = fake.add_adapter();
-  auto& lamp_there = fake.add_peripheral(lamp_address);
-  fake.start();
-  begin();
-  hci0.discovered(lamp_there);
+  auto& lamp_there = know_the_lamp(fake.add_adapter());
   lamp_there.next_connects({hangs()});
   (void)start(bluez.connect(lamp_path, kNever, unstoppable()));
   (void)start(bluez.start_discovery("/org/bluez/hci0", kNever, unstoppable()));
