@@ -162,10 +162,15 @@ static int hold_link(sd_bus* bus, const char* address, int64_t at_ns) {
   sd_bus_error_free(&error);
   sd_bus_message_unref(answer);
   if (!fgets(line, sizeof line, stdin)) return 0;
-  const int released = call(bus, "org.bleconnd", "/org/bleconnd", manager, "ReleaseConnection", address,
-                            failure, sizeof failure);
-  if (released < 0) fprintf(stderr, "cycle: %s\n", failure);
-  return released < 0;
+  uint32_t left = 1;
+  answer = NULL;
+  int released = sd_bus_call_method(bus, "org.bleconnd", "/org/bleconnd", manager, "ReleaseConnection", NULL,
+                                    &answer, "sa{sv}", address, 0);
+  if (released >= 0) released = sd_bus_message_read(answer, "u", &left);
+  sd_bus_message_unref(answer);
+  if (released < 0) fprintf(stderr, "cycle: ReleaseConnection: %s\n", strerror(-released));
+  if (released >= 0 && left > 0) fprintf(stderr, "cycle: %u leases are left\n", left);
+  return released < 0 || left > 0;
 }
 
 // --- relay: one call at a time ---
