@@ -96,6 +96,7 @@ class BluezBus final : public Bluez {
   const std::string& owner() const { return adapters_.stack().owner; }
   Task<Outcome<>> adapter_call(std::string adapter, const char* member, TimePoint deadline,
                                std::stop_token stop);
+  Task<Outcome<>> until_all_is_read(TimePoint deadline, std::stop_token stop);
   Task<Outcome<>> dial_call(std::string path, const char* member, TimePoint deadline, std::stop_token stop);
   Outcome<DeviceState> read_device(const DbusAnswer& answer, const std::string& path);
   Outcome<bool> read_connected(const DbusAnswer& answer, const std::string& path);

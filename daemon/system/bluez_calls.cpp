@@ -232,9 +232,22 @@ Task<Outcome<>> BluezBus::remove_device(std::string path, TimePoint deadline, st
   co_return co_await call;
 }
 
+// What was sent over our own connection before. Two connections keep no order, and a dial is to come behind
+// the look that tells whether there was a link.
+Task<Outcome<>> BluezBus::until_all_is_read(TimePoint deadline, std::stop_token stop) {
+  auto message = line_.new_call(owner(), "/", "org.freedesktop.DBus.Peer", "Ping");
+  DbusCall<Unit> call{loop_, line_, std::move(message), read_nothing, deadline, std::move(stop)};
+  co_return co_await call;
+}
+
 Task<Outcome<>> BluezBus::dial_call(std::string path, const char* member, TimePoint deadline,
                                     std::stop_token stop) {
   if (owner().empty()) co_return no_bluetoothd();
+  if (&dial_lines_.line(path) != &line_) {
+    auto read = co_await until_all_is_read(deadline, stop);
+    if (!read.ok()) co_return read;
+    if (owner().empty()) co_return no_bluetoothd();
+  }
   auto& line = dial_lines_.line(path);
   auto message = line.new_call(owner(), path, kDeviceInterface, member);
   DbusCall<Unit> call{loop_, line, std::move(message), read_nothing, deadline, std::move(stop)};

@@ -88,9 +88,10 @@ void DbusLine::gone(std::string_view destination) {
   for (auto* waiter : left) waiter->failed({Cause::stack_down, "bluetoothd left the bus"});
 }
 
-bool DbusLine::waits_for(std::string_view path) const {
+bool DbusLine::waits_for(std::string_view path, std::string_view interface) const {
   const auto waited_for = [&](const Call& call) {
-    return call.waiter && sd_bus_message_get_path(call.message.get()) == path;
+    return call.waiter && sd_bus_message_get_path(call.message.get()) == path &&
+           sd_bus_message_get_interface(call.message.get()) == interface;
   };
   return std::any_of(sent_.begin(), sent_.end(), waited_for) ||
          std::any_of(queued_.begin(), queued_.end(), waited_for);

@@ -55,7 +55,8 @@ class DbusLine {
   // `destination` has left the bus: its waiters fail with stack_down.
   void gone(std::string_view destination);
 
-  bool waits_for(std::string_view path) const;  // somebody does, for an answer of this object
+  // Somebody does, for an answer of this interface of this object.
+  bool waits_for(std::string_view path, std::string_view interface) const;
   bool in_use() const { return uses_ > 0; }
   std::size_t given_up() const;  // calls without an answer that nobody waits for any more
 

@@ -8,6 +8,11 @@
 #include "system/journal.hpp"
 
 namespace bleconnd {
+namespace {
+
+constexpr std::string_view kDevice = "org.bluez.Device1";
+
+}  // namespace
 
 struct DialLines::Spare {
   explicit Spare(OwnBus owned) : bus{std::move(owned)}, line{bus.get()} {}
@@ -21,16 +26,21 @@ DialLines::DialLines(DbusLine& main, sd_event* event, const Journal& journal)
 DialLines::~DialLines() = default;
 
 DbusLine& DialLines::line(std::string_view path) {
-  if (main_.waits_for(path)) return main_;
-  if (spare_ && spare_->line.waits_for(path)) return spare_->line;
-  const bool spare_idle = spare_ && !spare_->line.in_use();
-  if (main_.given_up() < kLost) {  // as always, or again after a restart of bluetoothd
-    if (spare_idle) spare_.reset();
-    return main_;
-  }
-  if (spare_idle && spare_->line.given_up() >= kLost) spare_.reset();
-  if (!spare_) open();
-  return spare_ ? spare_->line : main_;
+  if (main_.waits_for(path, kDevice)) return main_;
+  for (auto& spare : spares_)
+    if (spare->line.waits_for(path, kDevice)) return spare->line;
+  close_idle();
+  if (main_.given_up() < kLost) return main_;  // as always, or again after a restart of bluetoothd
+  if (spares_.empty() || spares_.back()->line.given_up() >= kLost) open();
+  return spares_.empty() ? main_ : spares_.back()->line;
+}
+
+// One that is not worn stays for the next dial, as long as ours is.
+void DialLines::close_idle() {
+  std::erase_if(spares_, [this](const std::unique_ptr<Spare>& spare) {
+    const bool needed = main_.given_up() >= kLost && spare->line.given_up() < kLost;
+    return !needed && !spare->line.in_use();
+  });
 }
 
 void DialLines::open() {
@@ -39,12 +49,12 @@ void DialLines::open() {
   OwnBus owned{bus};
   if (opened >= 0) opened = sd_bus_attach_event(bus, event_, SD_EVENT_PRIORITY_NORMAL);
   if (opened < 0) return journal_.warning("no spare bus connection: {}", std::strerror(-opened));
-  spare_ = std::make_unique<Spare>(std::move(owned));
+  spares_.push_back(std::make_unique<Spare>(std::move(owned)));
   journal_.info("bluetoothd left {} calls without an answer; dials take a fresh bus connection", kLost);
 }
 
 void DialLines::gone(std::string_view destination) {
-  if (spare_) spare_->line.gone(destination);
+  for (auto& spare : spares_) spare->line.gone(destination);
 }
 
 }  // namespace bleconnd

@@ -1,12 +1,13 @@
 // Which bus connection a dial goes over. Normally ours. BlueZ never answers a Connect whose object is removed
 // (5.50 to 5.87), and the bus counts such calls for as long as the connection lives; when they have become
-// many, further dials go over a spare connection, which is replaced when it has as many. bluetoothd does not
-// mind: a dial belongs to no client.
+// many, further dials go over a spare connection, which is replaced when it has as many, and closed when none
+// of its dials is under way. bluetoothd does not mind: a dial belongs to no client.
 #pragma once
 #include <systemd/sd-event.h>
 
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "system/dbus_line.hpp"
 
@@ -24,19 +25,20 @@ class DialLines {
   DialLines& operator=(const DialLines&) = delete;
   ~DialLines();
 
-  // For a call that begins or ends a dial of `path`: what belongs together takes the same line, which keeps
-  // its order.
+  // For a call of Device1 that begins or ends a dial of `path`: what belongs together takes the same line,
+  // which keeps its order. The looks at an object do not: their order is that of the signals, on our line.
   DbusLine& line(std::string_view path);
   void gone(std::string_view destination);
 
  private:
   struct Spare;
+  void close_idle();
   void open();
 
   DbusLine& main_;
   sd_event* event_;
   const Journal& journal_;
-  std::unique_ptr<Spare> spare_;
+  std::vector<std::unique_ptr<Spare>> spares_;  // the newest last; the others are worn, and end their dials
 };
 
 }  // namespace bleconnd
