@@ -71,7 +71,7 @@ std::string slots_of(const json& adapter) {
   const auto links = adapter.value("allocated", json::array()).size();
   const auto others = adapter.value("links-of-others", 0U);
   auto text = fmt::format("{} {}", links, links == 1 ? "link" : "links");
-  if (others > 0) text += fmt::format(" and {} of other programs", others);
+  if (others > 0) text += fmt::format(", {} of other programs", others);
   if (adapter.value("slots", 0U) > 0)
     text += fmt::format(", {} of {} slots free", adapter.value("slots-free", 0U), adapter.value("slots", 0U));
   return text;

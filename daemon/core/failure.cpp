@@ -161,6 +161,11 @@ const CauseRow& row(Cause cause) {
   return kRows[static_cast<std::size_t>(cause)];
 }
 
+Failure unanswered_within(int patience, Failure failure) {
+  if (failure.cause != Cause::timeout) return failure;
+  return {Cause::bluez_error, "bluetoothd did not answer within " + std::to_string(patience) + " s"};
+}
+
 std::string message(const Failure& failure, const Report& report) {
   const auto& own = row(failure.cause);
   const auto& last = row(report.last.value_or(failure.cause));

@@ -103,6 +103,10 @@ struct Failure {
 // was heard, whether a link had been seen, whether the cancel was ours, is the procedure's to say.
 Failure classify(std::string_view error_name, std::string_view text);
 
+// Of a question to bluetoothd that had `patience`, in s: its time-out is bluez_error. The time of the call,
+// which Cause::timeout is the end of, is not over.
+Failure unanswered_within(int patience, Failure failure);
+
 // The parts of a message that only the caller knows.
 struct Report {
   std::uint32_t failure = 0;  // n of "failure n of m"; 0 leaves the count out

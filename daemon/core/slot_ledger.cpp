@@ -17,15 +17,25 @@ void SlotLedger::take(const std::string& adapter, DeviceAddress device, SlotStat
 void SlotLedger::free(const std::string& adapter, DeviceAddress device) {
   const auto held = own_.find(adapter);
   if (held == own_.end()) return;
-  held->second.erase(device);
+  const auto slot = held->second.extract(device);
+  if (slot && slot.mapped() != SlotState::dialling) ++links_ended_[adapter];
   if (held->second.empty()) own_.erase(held);
 }
 
 void SlotLedger::others(const std::string& adapter, std::set<DeviceAddress> devices) {
+  const auto before = others_.find(adapter);
+  const auto has_ended = [&](DeviceAddress device) {
+    return !devices.contains(device) && !holds(adapter, device);
+  };
+  if (before != others_.end() && std::ranges::any_of(before->second, has_ended)) ++links_ended_[adapter];
   if (devices.empty())
     others_.erase(adapter);
   else
     others_.insert_or_assign(adapter, std::move(devices));
+}
+
+void SlotLedger::other_went(const std::string& adapter, DeviceAddress device) {
+  if (others_[adapter].erase(device) > 0 && !holds(adapter, device)) ++links_ended_[adapter];
 }
 
 bool SlotLedger::refused(const std::string& adapter, DeviceAddress device, std::uint32_t links, Time now) {
@@ -68,13 +78,22 @@ std::set<DeviceAddress> SlotLedger::holders(const std::string& adapter) const {
   return all;
 }
 
+std::uint32_t SlotLedger::others(const std::string& adapter) const {
+  const auto known = others_.find(adapter);
+  if (known == others_.end()) return 0;
+  const auto is_not_ours = [&](DeviceAddress device) { return !holds(adapter, device); };
+  return static_cast<std::uint32_t>(std::ranges::count_if(known->second, is_not_ours));
+}
+
+std::uint64_t SlotLedger::links_ended(const std::string& adapter) const {
+  const auto ended = links_ended_.find(adapter);
+  return ended == links_ended_.end() ? 0 : ended->second;
+}
+
 std::uint32_t SlotLedger::used(const std::string& adapter) const {
-  std::size_t used = 0;
   const auto held = own_.find(adapter);
-  if (held != own_.end()) used += held->second.size();
-  if (const auto known = others_.find(adapter); known != others_.end())
-    for (auto& device : known->second) used += held == own_.end() || !held->second.contains(device) ? 1 : 0;
-  return static_cast<std::uint32_t>(used);
+  const auto ours = held == own_.end() ? 0 : held->second.size();
+  return static_cast<std::uint32_t>(ours) + others(adapter);
 }
 
 std::uint32_t SlotLedger::free_slots(const std::string& adapter, Time now) const {

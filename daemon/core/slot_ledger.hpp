@@ -35,7 +35,7 @@ class SlotLedger {
   // Links of other programs, as they were counted last; what we hold ourselves does not count twice.
   void others(const std::string& adapter, std::set<DeviceAddress> devices);
   void other_came(const std::string& adapter, DeviceAddress device) { others_[adapter].insert(device); }
-  void other_went(const std::string& adapter, DeviceAddress device) { others_[adapter].erase(device); }
+  void other_went(const std::string& adapter, DeviceAddress device);
 
   // The controller refused `device` within a moment though it held `links` links. Whether a limit was
   // learned: by the second refusal in a row, of another device; never below 1.
@@ -54,6 +54,9 @@ class SlotLedger {
   std::optional<Time> next_raise(const std::string& adapter, Time now) const;  // of a learned limit
   bool holds(const std::string& adapter, DeviceAddress device) const;          // a slot of ours
   std::set<DeviceAddress> holders(const std::string& adapter) const;
+  std::uint32_t others(const std::string& adapter) const;  // holders that are not ours
+  // How many links have ended there, of those that were counted; a dial that ended without one is none.
+  std::uint64_t links_ended(const std::string& adapter) const;
   bool has_link(const std::string& adapter) const;  // one of ours is connected
   std::size_t own() const;                          // slots of ours on all adapters
 
@@ -68,6 +71,7 @@ class SlotLedger {
   std::map<std::string, DeviceAddress> refused_;  // the last refusal of an adapter, if nothing came between
   std::map<std::string, std::map<DeviceAddress, SlotState>> own_;
   std::map<std::string, std::set<DeviceAddress>> others_;
+  std::map<std::string, std::uint64_t> links_ended_;
 };
 
 }  // namespace bleconnd

@@ -29,7 +29,7 @@ Task<Outcome<std::uint32_t>> close_stale(Radio& radio, DeviceAddress device,
                                          std::function<bool(const DeviceState&)> held) {
   const auto deadline = radio.now() + kLook;
   auto objects = co_await radio.bluez.find_devices(device, deadline, unstoppable());
-  if (!objects.ok()) co_return objects.failure();
+  if (!objects.ok()) co_return unanswered_within(10, objects.failure());
   std::uint32_t closed = 0;
   for (auto& object : objects.value()) {
     if (object.address != device.text() || !object.connected || held(object)) continue;

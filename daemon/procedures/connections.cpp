@@ -168,7 +168,7 @@ Task<Answer<Services>> Connections::services(Caller caller, DeviceAddress addres
   const auto path = found->second->bluez_device();
   const auto deadline = radio_.now() + std::chrono::seconds{10};
   auto read = co_await radio_.bluez.read_services(path, deadline, unstoppable());
-  if (!read.ok()) co_return refuse(read.failure());
+  if (!read.ok()) co_return refuse(unanswered_within(10, read.failure()));
   co_return Services{std::move(read.value())};
 }
 

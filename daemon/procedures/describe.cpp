@@ -49,8 +49,7 @@ Description::Adapter of_adapter(const AdapterState& adapter, const Radio& radio)
   for (auto& device : slots.holders(adapter.address)) described.allocated.push_back(device.text());
   for (auto& device : radio.queue.queued(adapter.address)) described.queued.push_back(device.text());
   if (const auto device = radio.queue.dialling(adapter.address)) described.dialling = device->text();
-  const auto held = static_cast<std::uint32_t>(described.allocated.size());
-  described.links_of_others = slots.used(adapter.address) - held;
+  described.links_of_others = slots.others(adapter.address);
   described.discovering = radio.discovery.wanted(adapter.path);
   const auto& circuits = radio.queue.circuits();
   described.failures_in_a_row = circuits.failures(adapter.address);

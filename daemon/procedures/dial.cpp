@@ -238,9 +238,8 @@ class Dial {
     if (removed()) co_return ended(Cause::removed_unheard);
     if (!looked.ok()) {  // whatever there is, nobody will hold it
       if (!was_up()) co_await hang_up_here();
-      if (looked.failed_by(Cause::timeout))
-        co_return ended(Cause::bluez_error, "bluetoothd did not answer within 10 s");
-      co_return ended(looked.failure().cause, looked.failure().said);
+      const auto failure = unanswered_within(10, looked.failure());
+      co_return ended(failure.cause, failure.said);
     }
     if (!looked.value().connected) co_return ended(link_came_up() ? Cause::link_lost : Cause::no_link);
     co_return linked();

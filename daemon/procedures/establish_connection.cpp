@@ -72,7 +72,8 @@ class Run {
       const auto link = std::exchange(hung_up_, std::nullopt);
       if (link) (void)co_await forget_phantom(radio_, *watch_, *link, stop);
       if (decision.delay > 0ms) progress_.stage(Stage::backing_off, {});
-      auto settled = co_await back_off(radio_, watch_.get(), decision.delay, failure.cause, stop);
+      const Setback behind{failure.cause, dialled_on_};
+      auto settled = co_await back_off(radio_, watch_.get(), decision.delay, behind, stop);
       if (!settled.ok()) co_return RunFailure{settled.failure()};
     }
   }
@@ -163,11 +164,12 @@ class Run {
     if (grant) {
       turn.emplace(std::move(grant->turn));
       slot.emplace(std::move(grant->slot));
+      dialled_on_ = route.adapter_address;
     } else {
       slot.emplace(radio_.queue.adopted(route.adapter_address, device_));
     }
     const bool is_dial = turn.has_value();
-    auto up = co_await bring_up(route, std::move(discovering), turn, stop);
+    auto up = co_await bring_up(route, std::move(discovering), turn, *slot, stop);
     turn.reset();
     if (!up.ok()) {
       if (is_dial) radio_.queue.dial_failed(route.adapter_address, device_, up.failure().cause);
@@ -176,7 +178,6 @@ class Run {
         radio_.routes.failed(device_, route.adapter_address, radio_.now());
       co_return up.failure();
     }
-    slot->connected();
     radio_.queue.dial_succeeded(route.adapter_address);
     radio_.routes.succeeded(device_, route.adapter_address, route.path, radio_.now());
     Link link{.route = route, .watch = std::move(watch_), .attempts = attempt_};
@@ -208,6 +209,7 @@ class Run {
     if (terms_.unattended && must_be_heard) co_return Cause::window_over;
     if (terms_.unattended) co_return Target{std::move(routes), {}};
     progress_.stage(Stage::discovering, {});
+    watch_.reset();  // its rules: a device that is away is listened for by those of its adapters
     const auto window = must_be_heard ? Duration{terms_.attempt_timeout} : Duration{kElsewhere};
     const auto deadline = radio_.now() + window;
     auto heard = co_await listen_for(radio_, device_, terms_, objects.value(), deadline, stop);
@@ -254,21 +256,22 @@ class Run {
   }
 
   Task<Outcome<>> bring_up(Route route, std::vector<Discovery::Token> discovering,
-                           std::optional<DialQueue::Turn>& turn, std::stop_token stop) {
+                           std::optional<DialQueue::Turn>& turn, DialQueue::Slot& slot,
+                           std::stop_token stop) {
     progress_.stage(Stage::connecting, route.adapter_name);
     if (route.connected) {
       discovering.clear();
       // A watch that has just begun knows no values yet; a link that is no longer there is dialled.
       const auto until = radio_.now() + 10s;
       auto looked = co_await radio_.bluez.get_device(route.path, until, stop);
-      if (!looked.ok()) co_return looked.failure();
+      if (!looked.ok()) co_return unanswered_within(10, looked.failure());
       route.connected = looked.value().connected;
     }
     adopt(route, route.connected);
     if (terms_.trust) {
       const auto until = radio_.now() + 10s;
       auto trusted = co_await radio_.bluez.trust(route.path, until, stop);
-      if (!trusted.ok()) co_return trusted;
+      if (!trusted.ok()) co_return unanswered_within(10, trusted.failure());
       trusted_ = true;
     }
     entry_.reset();
@@ -285,6 +288,7 @@ class Run {
       turn.reset();
       if (!dialled.ok()) co_return co_await after_refusal(route, dialled.failure());
       adopt(route, dialled.value().was_up);
+      slot.connected();
     }
     // Services that are resolved, and all known by signals, are verified without a read.
     const bool known = watch_->seen().services_resolved && watch_->seen().gatt_whole;
@@ -393,6 +397,7 @@ class Run {
   RetryBudget budget_;
   std::uint32_t attempt_ = 1;
   std::optional<Cause> last_;
+  std::string dialled_on_;  // Adapter1.Address; of the last dial
   std::optional<TimePoint> in_progress_since_;
   bool adopted_ = false;
   bool foreign_ = false;

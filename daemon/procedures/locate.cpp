@@ -29,9 +29,9 @@ const AdapterState* usable_adapter(const Radio& radio, const Terms& terms, const
 // An answer that says nothing of the device: the look-up as a whole has failed.
 template <class T>
 std::optional<Failure> unanswered(const Outcome<T>& looked) {
-  if (looked.failed_by(Cause::timeout))
-    return Failure{Cause::bluez_error, "bluetoothd did not answer within 10 s"};
-  if (looked.failed_by(Cause::cancelled) || looked.failed_by(Cause::stack_down)) return looked.failure();
+  if (looked.failed_by(Cause::timeout) || looked.failed_by(Cause::cancelled) ||
+      looked.failed_by(Cause::stack_down))
+    return unanswered_within(10, looked.failure());
   return {};
 }
 

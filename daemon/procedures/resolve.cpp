@@ -51,9 +51,7 @@ Task<Outcome<>> resolve(Radio& radio, DeviceWatch& watch, Route route, Duration 
   if (auto cause = broken(radio.stack(), route); cause != Cause::bluez_error) co_return cause;
   if (!seen.connected || seen.links_down != losses) co_return Cause::link_lost;
   // That they could not be read says nothing about the link.
-  if (read.failed_by(Cause::timeout))
-    co_return Failure{Cause::bluez_error, "bluetoothd did not answer within 10 s"};
-  if (!read.ok()) co_return read.failure();
+  if (!read.ok()) co_return unanswered_within(10, read.failure());
   if (!has_service(read.value()))
     co_return Failure{Cause::services_incomplete, "ServicesResolved came without services"};
   co_return Unit{};

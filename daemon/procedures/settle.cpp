@@ -26,15 +26,20 @@ Task<Outcome<>> until_link_down(Radio& radio, DeviceWatch* watch, std::stop_toke
   co_return Unit{};
 }
 
-Task<Outcome<>> back_off(Radio& radio, DeviceWatch* watch, std::chrono::milliseconds delay, Cause behind,
+Task<Outcome<>> back_off(Radio& radio, DeviceWatch* watch, std::chrono::milliseconds delay, Setback behind,
                          std::stop_token stop) {
   Notice wake{radio.executor};
   Notice::Forward stack_changed{radio.bluez.stack_changed(), wake};
   std::optional<Notice::Forward> device_changed;
   if (watch) device_changed.emplace(watch->changed(), wake);
+  std::optional<Notice::Forward> slots_changed;
+  const bool slot_refused = behind.cause == Cause::slot_refused;
+  if (slot_refused) slots_changed.emplace(radio.queue.changes(), wake);
 
   const auto due = radio.now() + delay;
-  const bool other_dials = behind == Cause::in_progress || behind == Cause::in_progress_too_long;
+  const bool other_dials = behind.cause == Cause::in_progress || behind.cause == Cause::in_progress_too_long;
+  const auto& slots = radio.queue.slots();
+  const auto links_ended = slots.links_ended(behind.adapter);
   Hope before{radio.stack(), watch};
   // Without bluetoothd or a powered adapter there is a longer wait, which callers are told of.
   while (radio.now() < due && radio.any_adapter()) {
@@ -43,6 +48,7 @@ Task<Outcome<>> back_off(Radio& radio, DeviceWatch* watch, std::chrono::millisec
     const Hope now{radio.stack(), watch};
     if (other_dials) before.heard = now.heard;
     if (now.better_than(before)) break;
+    if (slot_refused && slots.links_ended(behind.adapter) > links_ended) break;
   }
   if (stop.stop_requested()) co_return Cause::cancelled;
   co_return Unit{};

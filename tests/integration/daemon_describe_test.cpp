@@ -93,6 +93,7 @@ TEST_F(DaemonDescribe, everything) {
   auto dialling = described("");
   EXPECT_EQ(dialling["adapters"][0]["dialling"], kLamp);
   EXPECT_EQ(dialling["adapters"][0]["allocated"], (json{kLamp}));
+  EXPECT_EQ(dialling["adapters"][0]["links-of-others"], 0);
   ASSERT_EQ(dialling["devices"].size(), 1u) << dialling;
   EXPECT_EQ(dialling["devices"][0]["address"], kLamp);
   EXPECT_EQ(dialling["devices"][0]["state"], "connecting");

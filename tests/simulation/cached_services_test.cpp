@@ -171,6 +171,14 @@ TEST(CachedServices, ServiceChangedOfALinkUpdatesTheEntry) {
   EXPECT_EQ(stage.known_services(), "live 1");
 }
 
+TEST(CachedServices, OfALinkThatBlueZDoesNotTellOfAreAFailureOfBlueZ) {
+  Lit stage;
+  stage.connect(kAlice, kLamp);
+  stage.run_for(5s);
+  stage.bluetoothd.faults["GetManagedObjects"] = {{.answered = false}};
+  EXPECT_EQ(stage.known_services(), "ConnectionFailed bluez-error") << "the caller set no time";
+}
+
 TEST(CachedServices, AgeByTheHourIsOneWriteAnHour) {
   Lit stage;
   stage.seen_before();

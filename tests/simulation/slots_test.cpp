@@ -98,6 +98,16 @@ TEST(Slots, WhoWaitsForOneCostsNothing) {
   EXPECT_EQ(stage.world.daemon_timers(), timers + 1) << "its own deadline";
 }
 
+TEST(Slots, WhoListensForADeviceThatWasDialledHasNoWatch) {
+  Stage stage;
+  stage.keep_object(kLamp);
+  stage.establish(kAlice, kLamp, with_attempts(5s));
+  stage.run_for(7s);
+  EXPECT_EQ(stage.stage(kLamp), "discovering");
+  EXPECT_EQ(stage.count("Connect"), 1U);
+  EXPECT_EQ(stage.daemon().bluez.watches(), 0U);
+}
+
 TEST(Slots, AnotherAdapterThatHearsTheDeviceIsTriedFirst) {
   Limited stage{1};
   stage.add_second_adapter();

@@ -197,6 +197,8 @@ TEST(StaleLinks, ThatBluezDoesNotTellAreAFailureAndNotNone) {
   const Fault fault{.name = "org.freedesktop.DBus.Error.LimitsExceeded"};
   stage.bluetoothd.faults["GetManagedObjects"] = {fault};
   EXPECT_EQ(stage.text_of(stage.close_stale(kLamp)), "ConnectionFailed bluez-error");
+  stage.bluetoothd.faults["GetManagedObjects"] = {{.answered = false}};
+  EXPECT_EQ(stage.text_of(stage.close_stale(kLamp)), "ConnectionFailed bluez-error");
   stage.bluetoothd.faults["GetManagedObjects"] = {fault};
   EXPECT_EQ(stage.text_of(stage.stale_links()), "");
   EXPECT_EQ(stage.text_of(stage.close_stale(kLamp)), "1");

@@ -120,6 +120,45 @@ TEST(BackOff, EndsWhenAnAdapterIsPowered) {
       << "the second attempt has begun";
 }
 
+// The lock has a link by then, or dials, on the lamp's adapter or on another one.
+struct Refused : Stage {
+  explicit Refused(const std::string& adapter, bool linked = true) {
+    if (adapter == kSecond) add_second_adapter();
+    bluetoothd.hears(adapter, kLock);
+    bluetoothd.peer(kLock).manner.completes = linked;
+    if (linked) {
+      EXPECT_EQ(connect(kBob, kLock).substr(0, 2), "ok");
+    }
+    keep_object(kLamp);
+    bluetoothd.faults["Connect"] = {{.name = kFailed, .text = "le-connection-concurrent-connection-limit"}};
+    call = establish(kAlice, kLamp);
+    run_for(1s);
+    EXPECT_EQ(stage(kLamp), "backing-off");
+    begin();
+  }
+  CallHandle call;
+};
+
+TEST(BackOff, BehindARefusedSlotEndsWhenALinkThereEnds) {
+  for (auto& adapter : {kFirst, kSecond}) {
+    Refused stage{adapter};
+    stage.bluetoothd.drop_link(kLock);
+    stage.run_for(500ms);
+    EXPECT_EQ(stage.count("Connect"), adapter == kFirst ? 1U : 0U) << adapter;
+  }
+}
+
+// A dial that is refused in its turn would wake the former one, and so on without a pause.
+TEST(BackOff, BehindARefusedSlotDoesNotEndWithADial) {
+  Refused stage{kFirst, false};
+  auto dial = stage.establish(kBob, kLock, with_timeout(1s));
+  stage.run_until_answered(dial);
+  EXPECT_EQ(stage.count("Connect"), 1U) << "of the lock";
+  stage.run_for(500ms);
+  EXPECT_EQ(stage.count("Connect"), 1U);
+  EXPECT_EQ(stage.stage(kLamp), "backing-off");
+}
+
 TEST(BackOff, EndsWhenBluetoothdIsBack) {
   Early stage;
   stage.bluetoothd.kill();

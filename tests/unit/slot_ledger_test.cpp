@@ -59,6 +59,42 @@ TEST(SlotLedger, IsNeverNegativeAndCountsADeviceOnce) {
   EXPECT_EQ(ledger.own(), 0U);
 }
 
+TEST(SlotLedger, TellsOthersFromOurs) {
+  SlotLedger ledger;
+  EXPECT_EQ(ledger.others(kFirst), 0U);
+  ledger.take(kFirst, kLamp, SlotState::connected);
+  ledger.others(kFirst, {kLamp, kLock, kBell});
+  EXPECT_EQ(ledger.others(kFirst), 2U) << "the lamp is ours";
+  EXPECT_EQ(ledger.others(kSecond), 0U);
+  ledger.free(kFirst, kLamp);
+  EXPECT_EQ(ledger.others(kFirst), 3U);
+}
+
+TEST(SlotLedger, CountsTheLinksThatEnd) {
+  SlotLedger ledger;
+  const auto ended = [&] { return ledger.links_ended(kFirst); };
+  ledger.take(kFirst, kLamp, SlotState::dialling);
+  ledger.free(kFirst, kLamp);
+  EXPECT_EQ(ended(), 0U) << "a dial is no link";
+  for (auto state : {SlotState::connected, SlotState::releasing}) {
+    ledger.take(kFirst, kLamp, state);
+    ledger.free(kFirst, kLamp);
+  }
+  ledger.free(kFirst, kLamp);
+  EXPECT_EQ(ended(), 2U);
+  ledger.others(kFirst, {kLamp, kLock, kBell});
+  ledger.take(kFirst, kLamp, SlotState::connected);
+  ledger.others(kFirst, {kLock, kBell});
+  ledger.other_went(kFirst, kLamp);
+  EXPECT_EQ(ended(), 2U) << "another program's link became ours, too";
+  ledger.others(kFirst, {kLock});
+  EXPECT_EQ(ended(), 3U);
+  ledger.other_went(kFirst, kLock);
+  ledger.other_went(kFirst, kLock);
+  EXPECT_EQ(ended(), 4U);
+  EXPECT_EQ(ledger.links_ended(kSecond), 0U);
+}
+
 TEST(SlotLedger, AnAdoptedLinkMayExceedTheLimit) {
   SlotLedger ledger;
   ledger.configure({{kFirst, 1}});
