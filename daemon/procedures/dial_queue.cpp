@@ -63,7 +63,7 @@ Task<Outcome<std::optional<DialQueue::Grant>>> DialQueue::turn(DeviceAddress dev
                                                                Ticket& ticket, std::stop_token stop) {
   if (stop.stop_requested()) co_return Cause::cancelled;
   Waiting self{*this, device, terms, std::move(adapters), ticket};
-  if (!std::exchange(following_, true)) tasks_.spawn(follow_stack());
+  follow();
   arrived(self);
   if (!self.grant && !self.looks_again && !std::exchange(ticket.waited, true))
     ++(lack_of_slots(device).empty() ? waits_.turns : waits_.slots);
@@ -210,6 +210,7 @@ bool DialQueue::is_served_by(const std::string& adapter, const Opening& open, co
 }
 
 DialQueue::Grant DialQueue::grant(DeviceAddress device, const Terms& terms, const std::string& adapter) {
+  follow();  // a dial that fails can make the adapter one that is avoided until its power is cycled
   if (terms.yields && failing(adapter)) circuits_.tried(adapter, executor_.now());
   if (!terms.unattended && terms.priority == Priority::high) circuits_.close(adapter);
   dialling_.insert_or_assign(adapter, device);
@@ -296,6 +297,14 @@ void DialQueue::changed() {
 }
 
 // --- what comes from outside ---
+
+// What is powered when this begins has not come up.
+void DialQueue::follow() {
+  if (std::exchange(following_, true)) return;
+  for (auto& adapter : bluez_.stack().adapters)
+    if (adapter.powered) known_power_.emplace(adapter.address, adapter.power_epoch);
+  tasks_.spawn(follow_stack());
+}
 
 Task<Unit> DialQueue::follow_stack() {
   for (;;) {

@@ -212,6 +212,7 @@ class DialQueue {
   void changed();
   void arm_for(const std::string& adapter);
   void disarm();
+  void follow();
   void stack_moved();
   Task<Unit> follow_stack();
 

@@ -289,6 +289,37 @@ TEST(FailingAdapter, IsTriedRarelyHoweverManyAreMaintained) {
     EXPECT_GE(std::stod(tries[i]) - std::stod(tries[i - 1]), 30) << tries[i];
 }
 
+// Nobody has waited for it yet: one after the other was dialled.
+struct BrokenOneByOne : Broken {
+  BrokenOneByOne() : Broken{0} {
+    for (int i = 0; i < 3; ++i) {
+      bluetoothd.hears(kFirst, sensor(i));
+      keep_object(sensor(i)).rssi = -60;
+      bluetoothd.peer(sensor(i)).manner.completes = false;
+    }
+    for (int i = 0; i < 6; ++i) connect(kAlice, sensor(i % 3), with_attempts(5s, 1));
+    EXPECT_TRUE(fails());
+    begin();
+  }
+};
+
+TEST(FailingAdapter, StaysOneWhenTheFirstEverWaits) {
+  BrokenOneByOne stage;
+  stage.establish(kBob, sensor(1), maintained(false));
+  stage.run_for(25s);
+  EXPECT_TRUE(stage.fails());
+  EXPECT_EQ(stage.count("Connect"), 1U) << "the next one waits for 30 s at least, since it has failed";
+}
+
+TEST(FailingAdapter, IsNoneAfterAPowerCycle) {
+  BrokenOneByOne stage;
+  stage.bluetoothd.power(kFirst, false);
+  stage.run_for(1s);
+  stage.bluetoothd.power(kFirst, true);
+  stage.run_for(1s);
+  EXPECT_FALSE(stage.fails());
+}
+
 TEST(FailingAdapter, ThatWorksAgainConnectsThemAll) {
   Broken stage;
   stage.run_for(std::chrono::hours{1});
