@@ -146,7 +146,6 @@ void DeviceMirror::take_values(Entry& entry, const DeviceProperties& properties)
     seen.connected = *properties.connected;
     ++(seen.connected ? seen.links_up : seen.links_down);
     if (seen.connected) seen.end_reason.clear();
-    seen.services_resolved = false;
   }
   if (properties.services_resolved) seen.services_resolved = *properties.services_resolved;
   if (properties.connected == false) seen.services_resolved = false;

@@ -453,6 +453,18 @@ TEST(Discovering, AStopThatIsRefusedLeavesNoScanForNobody) {
   EXPECT_EQ(stage.bluetoothd.discoveries(Program::ours), 0U);
 }
 
+// bluetoothd was stopped meanwhile: the next answer says that no discovery was started.
+TEST(Discovering, AStopWhoseRefusalComesTooLateLeavesNoScanForNobody) {
+  Stage stage;
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.bluetoothd.faults["StopDiscovery"] = {{.answered = false, .orphans = true}};
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  EXPECT_EQ(stage.bluetoothd.scans_for_nobody(), 1U);
+  stage.run_for(10s);
+  EXPECT_EQ(stage.bluetoothd.scans_for_nobody(), 0U);
+  EXPECT_EQ(stage.bluetoothd.discoveries(Program::ours), 0U);
+}
+
 TEST(Discovering, AnAdapterThatComesUpMeanwhileListensToo) {
   Stage stage;
   stage.bluetoothd.hears(kSecond, kLamp);

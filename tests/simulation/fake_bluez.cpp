@@ -243,8 +243,10 @@ void FakeBluez::set_connected(Observation& seen, bool connected) {
   if (seen.connected == connected) return;
   seen.connected = connected;
   ++(connected ? seen.links_up : seen.links_down);
-  if (connected) seen.end_reason.clear();
-  seen.services_resolved = false;
+  if (connected)
+    seen.end_reason.clear();
+  else
+    seen.services_resolved = false;
 }
 
 void FakeBluez::told_device(const DeviceState& device, bool new_object) {

@@ -53,6 +53,28 @@ TEST(ForeignLink, WhoseSignalIsMissingIsNotTakenForOurs) {
   EXPECT_TRUE(stage.foreign_link_is_up());
 }
 
+// It comes up while we wait behind its dial, on a known route, and only its services are told.
+TEST(ForeignLink, WhoseServicesWereToldBeforeItselfIsAdoptedAtOnce) {
+  Neighbour stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.run_until_answered(stage.release(kAlice, kLamp));
+  stage.run_for(5s);
+  auto& peer = stage.bluetoothd.peer(kLamp);
+  peer.first = {Manner{.silent = true}};
+  peer.link_time = 100ms;
+  peer.discovery_time = 20ms;
+  stage.begin();
+  stage.bluetoothd.foreign_connect(stage.lamp_at());
+  EstablishOptions options;
+  options.terms.use_cache = false;
+  auto call = stage.establish(kAlice, kLamp, options);
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "ok hci0 shared");
+  EXPECT_GT(stage.count("Get"), 0U) << "else it was not current";
+  EXPECT_EQ(stage.count("GetAll"), 0U);
+  EXPECT_LT(stage.seconds(call), 3);
+}
+
 TEST(ForeignLink, StaysWhenItsLastLeaseEnds) {
   Neighbour stage;
   stage.foreign_link();

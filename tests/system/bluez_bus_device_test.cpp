@@ -97,8 +97,10 @@ TEST_F(BluezBusTest, ADeviceThatIsUsedAgainIsCurrentUntilItAdvertises) {
   lamp_there.next_connects({succeeds_silently()});
   ASSERT_TRUE(wait(bluez.connect(lamp_path, in(10s), unstoppable())).ok());
   EXPECT_FALSE(device->seen().connected);
+  ASSERT_TRUE(until([&] { return device->seen().services_resolved; }));
   EXPECT_TRUE(wait(bluez.get_connected(lamp_path, in(10s), unstoppable())).value());
   EXPECT_TRUE(device->seen().connected);
+  EXPECT_TRUE(device->seen().services_resolved) << "its signal came before this answer";
   EXPECT_EQ(device->seen().links_up, 2u);
   ASSERT_TRUE(wait(bluez.disconnect(lamp_path, in(10s), unstoppable())).ok());
   ASSERT_TRUE(until([&] { return !device->seen().connected; }));
