@@ -45,7 +45,10 @@ const std::vector<Family> kFamilies{
      Type::histogram,
      {"adapter"},
      "From a link to its services, where they were waited for."},
-    {"services-verified", Type::counter, {}, "Links whose services were read and are those that were told."},
+    {"services-verified",
+     Type::counter,
+     {},
+     "Links whose services were read and compared with those that were told."},
     {"slot-waits", Type::counter, {}, "Dials that had to wait for a free slot."},
     {"turn-waits", Type::counter, {}, "Dials that had to wait for others on the same adapter."},
 };

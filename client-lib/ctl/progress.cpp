@@ -11,6 +11,8 @@
 namespace bleconnctl {
 namespace {
 
+using namespace std::chrono_literals;
+
 double seconds(std::chrono::duration<double> span) {
   return span.count();
 }
@@ -52,11 +54,14 @@ void Progress::described(const std::string& description) {
 void Progress::failed(const bleconn::AttemptFailed& failed) {
   clear();
   const bool again = failed.retry_in.count() > 0;
+  const bool at_once = failed.retry_in < 1ms;
   if (style_.as_json)
     print(style_, to_json(address_, failed));
   else
     fmt::print("{}: attempt {} failed, {}: {}\n", address_, failed.attempt,
-               again ? fmt::format("next in {:.2f} s", seconds(failed.retry_in)) : "given up",
+               !again    ? "given up"
+               : at_once ? "next at once"
+                         : fmt::format("next in {:.2f} s", seconds(failed.retry_in)),
                coloured(style_, kBad, printable(failed.error.what())));
   if (again) next_ = Clock::now() + failed.retry_in;
   std::fflush(stdout);

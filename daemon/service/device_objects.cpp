@@ -11,6 +11,7 @@
 namespace bleconnd {
 namespace {
 
+using namespace std::chrono_literals;
 constexpr char kProperties[] = "org.freedesktop.DBus.Properties";
 constexpr char kObjectManager[] = "org.freedesktop.DBus.ObjectManager";
 constexpr const char* kOfEveryObject[] = {"org.freedesktop.DBus.Peer", "org.freedesktop.DBus.Introspectable",
@@ -231,7 +232,8 @@ void DeviceObjects::emit(DeviceAddress address, const Event& event) {
                        path.c_str(), address.text().c_str(), stage.c_str(), change->reason.c_str());
   } else if (const auto* failure = std::get_if<AttemptFailure>(&event)) {
     const auto& [failed, as] = *failure;
-    const auto retry_in = std::chrono::duration_cast<std::chrono::microseconds>(failed.retry_in);
+    // 0 would say that it was the last one.
+    const auto retry_in = failed.last ? 0us : std::max<std::chrono::microseconds>(failed.retry_in, 1us);
     const std::string error{error_name(as.category)};
     sd_bus_emit_signal(bus_, path.c_str(), kDevice1, "AttemptFailed", "uussst", failed.attempt, failed.bound,
                        error.c_str(), as.token.c_str(), as.message.c_str(),

@@ -24,6 +24,11 @@ TEST_F(Ctl, connect_tells_of_each_attempt_that_fails) {
   EXPECT_THAT(output, HasSubstr("connected on hci0, attempt 3"));
 }
 
+TEST_F(Ctl, connect_tells_that_the_next_attempt_comes_at_once) {
+  lamp.next_connects({succeeds_without_link()});
+  EXPECT_THAT(output_of({"connect", kLamp}), HasSubstr("attempt 1 failed, next at once: "));
+}
+
 TEST_F(Ctl, connect_holds_until_it_is_interrupted) {
   const auto program = run({"connect", "--hold", kLamp});
   ASSERT_TRUE(says(*program, "connected on hci0"));

@@ -365,6 +365,16 @@ TEST_F(DaemonCalls, a_failed_attempt_is_told_with_its_back_off) {
   release_the_lamp();
 }
 
+TEST_F(DaemonCalls, an_attempt_that_is_followed_at_once_is_not_told_as_the_last_one) {
+  hci0.discovered(lamp);
+  lamp.next_connects({succeeds_without_link()});
+  ASSERT_EQ(world.outcome(client.establish(kLamp)), "ok");
+  release_the_lamp();
+  const auto failures = client.signals("AttemptFailed");
+  ASSERT_THAT(failures, SizeIs(1));
+  EXPECT_EQ(failures[0].arguments[5], 1) << "0 is the last one's";
+}
+
 TEST_F(DaemonCalls, a_link_that_ends_takes_its_leases_along) {
   connect_the_lamp();
   lamp.drop_link();

@@ -107,7 +107,7 @@ struct AttemptFailed {
   std::uint32_t attempt;       // 1 …
   std::uint32_t max_attempts;  // of the counter that this failure is in; 0: it is not counted
   Error error;
-  std::chrono::microseconds retry_in;  // 0: it was the last one
+  std::chrono::microseconds retry_in;  // 1: at once; 0: it was the last one
 };
 
 // How to connect. What is not set is the daemon's default, named here; main.conf can change it.
@@ -212,7 +212,7 @@ class BLECONN_API Connection {
   // known), connection_failed (bluetoothd did not answer).
   Services services() const;
 
-  // Called when the link has ended, with the reason: "link-lost", "remote", "local", "released", "forced",
+  // Called when the link has ended, with the reason: "link-lost", "link-lost-remote", "released", "forced",
   // "adapter-off", "stack-down" … of Device1.Disconnected, or the library's "daemon-restarted" (it did not
   // outlive that) and "bus-lost" (the Client is of no use any more: make another). Replaces what was set
   // before. If that has happened already it is called at once, by this thread.
