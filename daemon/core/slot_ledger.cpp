@@ -18,7 +18,9 @@ void SlotLedger::free(const std::string& adapter, DeviceAddress device) {
   const auto held = own_.find(adapter);
   if (held == own_.end()) return;
   const auto slot = held->second.extract(device);
-  if (slot && slot.mapped() != SlotState::dialling) ++links_ended_[adapter];
+  const auto known = others_.find(adapter);
+  const bool stays = known != others_.end() && known->second.contains(device);
+  if (slot && slot.mapped() != SlotState::dialling && !stays) ++links_ended_[adapter];
   if (held->second.empty()) own_.erase(held);
 }
 

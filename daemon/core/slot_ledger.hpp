@@ -55,7 +55,8 @@ class SlotLedger {
   bool holds(const std::string& adapter, DeviceAddress device) const;          // a slot of ours
   std::set<DeviceAddress> holders(const std::string& adapter) const;
   std::uint32_t others(const std::string& adapter) const;  // holders that are not ours
-  // How many links have ended there, of those that were counted; a dial that ended without one is none.
+  // How many links have ended there, of those that were counted. A dial that ended without one is none, nor a
+  // link of ours that stays as another program's.
   std::uint64_t links_ended(const std::string& adapter) const;
   bool has_link(const std::string& adapter) const;  // one of ours is connected
   std::size_t own() const;                          // slots of ours on all adapters

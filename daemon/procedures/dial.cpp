@@ -363,7 +363,7 @@ Task<Outcome<Dialled>> pair_first(Radio& radio, DeviceWatch& watch, Route route,
                                   std::optional<DialQueue::Turn>& turn, std::stop_token stop) {
   const auto until = radio.now() + kHangUp;
   auto before = co_await radio.bluez.get_device(route.path, until, stop);
-  if (!before.ok()) co_return before.failure();
+  if (!before.ok()) co_return unanswered_within(10, before.failure());
   if (before.value().bonded) co_return Cause::invalid;
   auto paired =
       co_await dial_once(radio, watch, route, device, terms, true, std::move(discovering), turn, stop);

@@ -166,10 +166,16 @@ Task<Unit> Discovery::end(std::shared_ptr<Session> session) {
     const auto ended = co_await bluez_.stop_discovery(session->adapter, stopped_by, unstoppable());
     // "In progress": a start of ours is not done yet; or the kernel was busy with a dial, then BlueZ has
     // forgotten our session and scans on for nobody (measured, 5.66, kernel 6.12), and only a session that is
-    // started anew can be stopped. An answer that was lost can have been that one.
+    // started anew can be stopped. An answer that was lost can have been that one: then not before the dial
+    // is over, since there may be nothing to stop.
+    forgotten = forgotten || ended.failed_by(Cause::in_progress);
     const bool says_none_runs =
         !ended.ok() && !ended.failed_by(Cause::timeout) && !ended.failed_by(Cause::bluez_error);
-    forgotten = forgotten || ended.failed_by(Cause::in_progress) || (lost > 0 && says_none_runs);
+    if (lost > 0 && says_none_runs && !forgotten) {
+      while (session->paused > 0 && epoch(*session) != 0)
+        co_await session->changed.until(kNever, unstoppable());
+      forgotten = true;
+    }
     if (ended.failed_by(Cause::timeout)) {
       if (++lost == 2) break;
     } else if (ended.failed_by(Cause::bluez_error)) {

@@ -168,11 +168,11 @@ class Run {
     } else {
       slot.emplace(radio_.queue.adopted(route.adapter_address, device_));
     }
-    const bool is_dial = turn.has_value();
+    dialled_ = false;
     auto up = co_await bring_up(route, std::move(discovering), turn, *slot, stop);
     turn.reset();
     if (!up.ok()) {
-      if (is_dial) radio_.queue.dial_failed(route.adapter_address, device_, up.failure().cause);
+      if (dialled_) radio_.queue.dial_failed(route.adapter_address, device_, up.failure().cause);
       radio_.queue.let_go(std::move(*slot), watch_);
       if (!vanished_ && blames_route(up.failure().cause))
         radio_.routes.failed(device_, route.adapter_address, radio_.now());
@@ -283,6 +283,7 @@ class Run {
       }
       ahead.spawn(look_for_services(radio_, *watch_, route, stop));
       if (terms_.use_cache) ahead.spawn(read_entry());
+      dialled_ = true;
       auto dialled =
           co_await dial(radio_, *watch_, route, device_, terms_, std::move(discovering), turn, stop);
       turn.reset();
@@ -398,6 +399,7 @@ class Run {
   std::uint32_t attempt_ = 1;
   std::optional<Cause> last_;
   std::string dialled_on_;  // Adapter1.Address; of the last dial
+  bool dialled_ = false;    // in this attempt; what fails before it says nothing of the adapter
   std::optional<TimePoint> in_progress_since_;
   bool adopted_ = false;
   bool foreign_ = false;

@@ -12,7 +12,7 @@
 
 namespace bleconnd {
 
-// What ends every wait early: the device is heard or linked, an adapter has come up, bluetoothd is back.
+// What ends a wait early: the device is heard or linked, an adapter has come up, bluetoothd is back.
 struct Hope {
   explicit Hope(const Stack& stack, const DeviceWatch* watch = nullptr);
   bool better_than(const Hope& before) const;

@@ -96,8 +96,10 @@ class BluezBus final : public Bluez {
   const std::string& owner() const { return adapters_.stack().owner; }
   Task<Outcome<>> adapter_call(std::string adapter, const char* member, TimePoint deadline,
                                std::stop_token stop);
-  Task<Outcome<>> until_all_is_read(TimePoint deadline, std::stop_token stop);
+  Task<Outcome<>> ping(DbusLine& line, TimePoint deadline, std::stop_token stop);
   Task<Outcome<>> dial_call(std::string path, const char* member, TimePoint deadline, std::stop_token stop);
+  Task<Outcome<>> begin_dial(std::string path, const char* member, TimePoint deadline, std::stop_token stop);
+  Task<Outcome<>> end_dial(std::string path, const char* member, TimePoint deadline, std::stop_token stop);
   Outcome<DeviceState> read_device(const DbusAnswer& answer, const std::string& path);
   Outcome<bool> read_connected(const DbusAnswer& answer, const std::string& path);
   // Those that are `address` or connected; without one all.

@@ -58,8 +58,12 @@ Task<Outcome<DeviceState>> BluezBus::get_device(std::string path, TimePoint dead
     if (asked != owner()) return no_bluetoothd();
     return read_device(answer, path);
   };
-  DbusCall<DeviceState> call{loop_, line_, std::move(message), read, deadline, std::move(stop)};
-  co_return co_await call;
+  DbusCall<DeviceState> call{loop_, line_, std::move(message), read, deadline, stop};
+  auto device = co_await call;
+  // Behind it, whoever gives up a dial knows what it was answered at once.
+  auto* dialling = dial_lines_.dialling(path);
+  if (dialling && dialling != &line_) (void)co_await ping(*dialling, deadline, std::move(stop));
+  co_return device;
 }
 
 Outcome<DeviceState> BluezBus::read_device(const DbusAnswer& answer, const std::string& path) {
@@ -232,39 +236,53 @@ Task<Outcome<>> BluezBus::remove_device(std::string path, TimePoint deadline, st
   co_return co_await call;
 }
 
-// What was sent over our own connection before. Two connections keep no order, and a dial is to come behind
-// the look that tells whether there was a link.
-Task<Outcome<>> BluezBus::until_all_is_read(TimePoint deadline, std::stop_token stop) {
-  auto message = line_.new_call(owner(), "/", "org.freedesktop.DBus.Peer", "Ping");
-  DbusCall<Unit> call{loop_, line_, std::move(message), read_nothing, deadline, std::move(stop)};
+// Answered behind all that bluetoothd was sent over this line before.
+Task<Outcome<>> BluezBus::ping(DbusLine& line, TimePoint deadline, std::stop_token stop) {
+  auto message = line.new_call(owner(), "/", "org.freedesktop.DBus.Peer", "Ping");
+  DbusCall<Unit> call{loop_, line, std::move(message), read_nothing, deadline, std::move(stop)};
   co_return co_await call;
 }
 
 Task<Outcome<>> BluezBus::dial_call(std::string path, const char* member, TimePoint deadline,
                                     std::stop_token stop) {
   if (owner().empty()) co_return no_bluetoothd();
-  if (&dial_lines_.line(path) != &line_) {
-    auto read = co_await until_all_is_read(deadline, stop);
-    if (!read.ok()) co_return read;
-    if (owner().empty()) co_return no_bluetoothd();
-  }
   auto& line = dial_lines_.line(path);
   auto message = line.new_call(owner(), path, kDeviceInterface, member);
   DbusCall<Unit> call{loop_, line, std::move(message), read_nothing, deadline, std::move(stop)};
   co_return co_await call;
 }
 
+// Two connections keep no order, and a dial is to come behind the look that tells whether there was a link:
+// over another line than ours it goes out when all is read that was sent before.
+Task<Outcome<>> BluezBus::begin_dial(std::string path, const char* member, TimePoint deadline,
+                                     std::stop_token stop) {
+  if (!owner().empty() && &dial_lines_.line(path) != &line_) {
+    const DialLines::ToCome dial{dial_lines_, path};
+    auto read = co_await ping(line_, deadline, stop);
+    if (!read.ok()) co_return read;
+    if (dial.taken_back()) co_return Cause::cancelled;
+  }
+  co_return co_await dial_call(std::move(path), member, deadline, std::move(stop));
+}
+
+// One that has not gone out is taken back by that: a Disconnect would end another program's dial.
+Task<Outcome<>> BluezBus::end_dial(std::string path, const char* member, TimePoint deadline,
+                                   std::stop_token stop) {
+  if (dial_lines_.take_back(path)) co_return Unit{};
+  co_return co_await dial_call(std::move(path), member, deadline, std::move(stop));
+}
+
 Task<Outcome<>> BluezBus::connect(std::string path, TimePoint deadline, std::stop_token stop) {
-  return dial_call(std::move(path), "Connect", deadline, std::move(stop));
+  return begin_dial(std::move(path), "Connect", deadline, std::move(stop));
 }
 Task<Outcome<>> BluezBus::disconnect(std::string path, TimePoint deadline, std::stop_token stop) {
-  return dial_call(std::move(path), "Disconnect", deadline, std::move(stop));
+  return end_dial(std::move(path), "Disconnect", deadline, std::move(stop));
 }
 Task<Outcome<>> BluezBus::pair(std::string path, TimePoint deadline, std::stop_token stop) {
-  return dial_call(std::move(path), "Pair", deadline, std::move(stop));
+  return begin_dial(std::move(path), "Pair", deadline, std::move(stop));
 }
 Task<Outcome<>> BluezBus::cancel_pairing(std::string path, TimePoint deadline, std::stop_token stop) {
-  return dial_call(std::move(path), "CancelPairing", deadline, std::move(stop));
+  return end_dial(std::move(path), "CancelPairing", deadline, std::move(stop));
 }
 
 Task<Outcome<>> BluezBus::start_discovery(std::string adapter, TimePoint deadline, std::stop_token stop) {

@@ -17,6 +17,8 @@ constexpr std::string_view kDevice = "org.bluez.Device1";
 struct DialLines::Spare {
   explicit Spare(OwnBus owned) : bus{std::move(owned)}, line{bus.get()} {}
   ~Spare() { sd_bus_detach_event(bus.get()); }
+  // Or closed by the bus.
+  bool worn() const { return line.given_up() >= kLost || sd_bus_is_open(bus.get()) <= 0; }
   OwnBus bus;
   DbusLine line;
 };
@@ -25,22 +27,41 @@ DialLines::DialLines(DbusLine& main, sd_event* event, const Journal& journal)
     : main_{main}, event_{event}, journal_{journal} {}
 DialLines::~DialLines() = default;
 
-DbusLine& DialLines::line(std::string_view path) {
-  if (main_.waits_for(path, kDevice)) return main_;
+DbusLine* DialLines::dialling(std::string_view path) {
+  if (main_.waits_for(path, kDevice)) return &main_;
   for (auto& spare : spares_)
-    if (spare->line.waits_for(path, kDevice)) return spare->line;
+    if (spare->line.waits_for(path, kDevice)) return &spare->line;
+  return nullptr;
+}
+
+DbusLine& DialLines::line(std::string_view path) {
+  if (auto* taken = dialling(path)) return *taken;
   close_idle();
   if (main_.given_up() < kLost) return main_;  // as always, or again after a restart of bluetoothd
-  if (spares_.empty() || spares_.back()->line.given_up() >= kLost) open();
+  if (spares_.empty() || spares_.back()->worn()) open();
   return spares_.empty() ? main_ : spares_.back()->line;
 }
 
 // One that is not worn stays for the next dial, as long as ours is.
 void DialLines::close_idle() {
   std::erase_if(spares_, [this](const std::unique_ptr<Spare>& spare) {
-    const bool needed = main_.given_up() >= kLost && spare->line.given_up() < kLost;
+    const bool needed = main_.given_up() >= kLost && !spare->worn();
     return !needed && !spare->line.in_use();
   });
+}
+
+DialLines::ToCome::ToCome(DialLines& lines, std::string_view path) : lines_{lines}, path_{path} {
+  lines_.to_come_.push_back(this);
+}
+DialLines::ToCome::~ToCome() {
+  std::erase(lines_.to_come_, this);
+}
+
+bool DialLines::take_back(std::string_view path) {
+  bool any = false;
+  for (auto* dial : to_come_)
+    if (dial->path_ == path) any = dial->taken_back_ = true;
+  return any;
 }
 
 void DialLines::open() {

@@ -28,6 +28,24 @@ class DialLines {
   // For a call of Device1 that begins or ends a dial of `path`: what belongs together takes the same line,
   // which keeps its order. The looks at an object do not: their order is that of the signals, on our line.
   DbusLine& line(std::string_view path);
+  // The line that a call of that kind is under way on; null: there is none.
+  DbusLine* dialling(std::string_view path);
+
+  // A dial that waits before it goes out, over a spare line.
+  class ToCome {
+   public:
+    ToCome(DialLines& lines, std::string_view path);
+    ToCome(const ToCome&) = delete;
+    ~ToCome();
+    bool taken_back() const { return taken_back_; }
+
+   private:
+    friend class DialLines;
+    DialLines& lines_;
+    std::string_view path_;
+    bool taken_back_ = false;
+  };
+  bool take_back(std::string_view path);  // what is to come; false: nothing
   void gone(std::string_view destination);
 
  private:
@@ -38,6 +56,7 @@ class DialLines {
   DbusLine& main_;
   sd_event* event_;
   const Journal& journal_;
+  std::vector<ToCome*> to_come_;
   std::vector<std::unique_ptr<Spare>> spares_;  // the newest last; the others are worn, and end their dials
 };
 

@@ -82,6 +82,10 @@ TEST(SlotLedger, CountsTheLinksThatEnd) {
   }
   ledger.free(kFirst, kLamp);
   EXPECT_EQ(ended(), 2U);
+  ledger.take(kFirst, kLamp, SlotState::releasing);
+  ledger.other_came(kFirst, kLamp);
+  ledger.free(kFirst, kLamp);
+  EXPECT_EQ(ended(), 2U) << "a phantom stays, as another program's";
   ledger.others(kFirst, {kLamp, kLock, kBell});
   ledger.take(kFirst, kLamp, SlotState::connected);
   ledger.others(kFirst, {kLock, kBell});
