@@ -37,6 +37,8 @@ class CacheStore {
   virtual void save(DeviceAddress device, CacheEntry entry) = 0;
   // At once and for good: a write under way cannot bring it back. Whether there was one.
   virtual Task<bool> remove(DeviceAddress device) = 0;
+  // The same, and nobody waits for it.
+  virtual void drop(DeviceAddress device) = 0;
   virtual Task<std::uint32_t> remove_all() = 0;  // how many there were
 };
 

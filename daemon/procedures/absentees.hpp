@@ -32,7 +32,8 @@ class Absentees {
     Place(const Place&) = delete;
     ~Place();
     bool heard() const { return heard_; }
-    std::uint32_t missed() const { return missed_; }  // windows in a row
+    std::uint32_t missed() const { return missed_; }               // windows in a row
+    const std::string& adapter() const { return terms_.adapter; }  // that it is pinned to; or empty
 
    private:
     friend class Absentees;

@@ -52,6 +52,8 @@ class Progress {
   virtual void attempt_failed(const FailedAttempt& failed) = 0;
   // Disconnect was not answered: there is a link, for all we know, and it is silent.
   virtual void link_stays(const Route& route) = 0;
+  // Other adapters may be used than before, or none is to be dialled any more.
+  virtual Notice& terms_changed() = 0;
 };
 
 // Where BlueZ has the device.

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 constexpr auto kLook = 10s;
 
 // False: it is still there.
-Task<bool> close_link(Radio& radio, DeviceState object) {
+Task<bool> close_link(Radio& radio, DeviceState object, std::function<bool(const DeviceState&)> held) {
   auto watched = radio.bluez.watch(object.path);
   if (!watched.ok()) co_return false;
   const std::shared_ptr<DeviceWatch> watch = std::move(watched.value());
@@ -18,6 +18,7 @@ Task<bool> close_link(Radio& radio, DeviceState object) {
   const auto look_until = radio.now() + kLook;
   auto looked = co_await radio.bluez.get_device(object.path, look_until, unstoppable());
   if (!looked.ok() || !looked.value().connected) co_return true;
+  if (held(object)) co_return false;  // since then
   const auto ended = co_await end_link(radio, *watch);
   if (ended) radio.dials.cleared(object.path);
   co_return ended;
@@ -33,7 +34,7 @@ Task<Outcome<std::uint32_t>> close_stale(Radio& radio, DeviceAddress device,
   std::uint32_t closed = 0;
   for (auto& object : objects.value()) {
     if (object.address != device.text() || !object.connected || held(object)) continue;
-    const auto gone = co_await close_link(radio, object);
+    const auto gone = co_await close_link(radio, object, held);
     closed += gone ? 1 : 0;
   }
   co_return closed;

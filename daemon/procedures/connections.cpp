@@ -195,7 +195,12 @@ Task<Answer<Cleared>> Connections::clear_cache(Caller caller, DeviceAddress addr
   const auto had_entry = co_await radio_.cache.remove(address);
   cleared.entries = had_entry ? 1 : 0;
   if (session) events_.changed(*session);
-  if (!cleared.later) cleared.objects = co_await forget_in_bluez(radio_, address, force);
+  // Meanwhile others can have come.
+  const auto is_spared = [this, address, caller, force] {
+    const auto* now = find(address);
+    return now && (!force || (caller.uid != 0 && now->held_by_others(caller)));
+  };
+  if (!cleared.later) cleared.objects = co_await forget_in_bluez(radio_, address, force, is_spared);
   co_return cleared;
 }
 
@@ -207,13 +212,14 @@ Task<Answer<Cleared>> Connections::clear_all_caches(Caller caller) {
   co_await bluez_looked_at(radio_);
   const auto deadline = radio_.now() + kClearAll;
   auto all = co_await radio_.bluez.all_devices(deadline, unstoppable());
-  std::vector<std::string> removable;
+  std::vector<std::pair<DeviceAddress, std::string>> removable;
   if (all.ok())
     for (auto& object : all.value())
-      if (may_be_removed(object)) removable.push_back(object.path);
+      if (may_be_removed(object)) removable.emplace_back(*DeviceAddress::parse(object.address), object.path);
   cleared.entries = co_await radio_.cache.remove_all();
   for (auto& [address, session] : sessions_) events_.changed(*session);
-  for (auto& path : removable) {
+  for (auto& [address, path] : removable) {
+    if (sessions_.contains(address)) continue;  // since then
     auto gone = co_await radio_.bluez.remove_device(path, deadline, unstoppable());
     if (gone.ok()) ++cleared.objects;
   }

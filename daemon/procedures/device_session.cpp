@@ -91,8 +91,12 @@ bool DeviceSession::is_ending() const {
 void DeviceSession::terms_are(Terms terms) {
   const bool reordered = terms.priority != terms_.priority || terms.yields != terms_.yields ||
                          terms.unattended != terms_.unattended;
+  const bool moved = terms.adapter != terms_.adapter || terms.adopt_only != terms_.adopt_only;
   terms_ = std::move(terms);
   if (reordered) radio_.queue.reordered();
+  if (!moved) return;
+  radio_.queue.look_again(address_);
+  changed_.notify();
 }
 
 // Whoever changes what is wanted calls this.
@@ -334,7 +338,7 @@ void DeviceSession::lost(const std::string& reason) {
 // forgets the device as far as it may, and the next run discovers afresh.
 Task<Unit> DeviceSession::drop_services() {
   const std::string reason = "services-incomplete";
-  co_await radio_.cache.remove(address_);
+  radio_.cache.drop(address_);  // the link does not wait for the disk
   if (phantom_) {
     end_leases();
     leases_changed();

@@ -107,7 +107,10 @@ class DeviceSession : private Progress {
   void shut_down();
   void settings_changed() { wake_callers(); }  // they wait until another moment now
   // The cache of this device was cleared: BlueZ's copy goes when the link, or the attempt, has ended.
-  void forget_when_ended() { forget_ = true; }
+  void forget_when_ended() {
+    forget_ = true;
+    changed_.notify();
+  }
   bool held_by_others(const Caller& caller) const;
   bool leased_by(const Caller& caller, Lifetime lifetime) const { return leases_.holds(caller, lifetime); }
 
@@ -143,6 +146,7 @@ class DeviceSession : private Progress {
   void held_up(const Failure& by) override { last_failure_ = by; }
   void attempt_failed(const FailedAttempt& failed) override;
   void link_stays(const Route& route) override { events_.link_stays(*this, route.path, false); }
+  Notice& terms_changed() override { return changed_; }
 
   bool wanted() const;        // the link, and the session
   bool wants_a_dial() const;  // attempts, while there is no link

@@ -165,8 +165,11 @@ void DeviceSession::call_ends(const Waiting& waiting) {
 // The largest of those who wait. An attempt that goes on for a lease that lingers keeps the terms of the call
 // that left.
 Terms DeviceSession::terms_of_waiting() const {
-  if (!somebody_waits())
-    return leases_.only_lasting() && leases_.maintained() ? terms_of_maintained() : terms_;
+  if (!somebody_waits()) {
+    auto terms = leases_.only_lasting() && leases_.maintained() ? terms_of_maintained() : terms_;
+    terms.adopt_only = terms.adopt_only || restored_;  // whoever wanted more has left
+    return terms;
+  }
   const bool keeps = run_goes_on() && !terms_.adopt_only && !terms_.unattended && leases_.next_expiry();
   Terms terms = keeps ? terms_ : kNone;
   terms.adopt_only = terms.unattended = terms.yields = terms.maintain = false;
@@ -317,7 +320,7 @@ void DeviceSession::caller_left(const std::string& name, Duration linger) {
     if (waiting->over() || waiting->caller.name != name) continue;
     if (waiting->options.lifetime != Lifetime::persistent) continue;
     waiting->made_persistent = false;
-    pursued_ = true;
+    pursued_ = pursued_ || !link_;
   }
   const bool called = cancel_calls(name);
   if (held) events_.lease_passes(*this, linger > 0s ? LeaseChange::lingers : LeaseChange::linger_ended, name);

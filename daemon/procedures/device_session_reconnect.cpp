@@ -10,7 +10,7 @@ Task<Unit> DeviceSession::reconnect() {
   Notice::Forward stack{radio_.bluez.stack_changed(), changed_};
   enter(Stage::backing_off, {}, {});
   Hope before{radio_.stack()};
-  while (leases_.maintained() && !wants_it_now() && !shutting_down_) {
+  while (leases_.maintained() && !wants_it_now() && !shutting_down_ && !forget_) {
     const Hope now{radio_.stack()};
     if (now.better_than(before)) reconnect_.sign(radio_.now());
     before = now;
@@ -29,6 +29,10 @@ Task<Unit> DeviceSession::reconnect() {
 
 // Who is away has a place among the absentees, and is back when it was heard there.
 void DeviceSession::away_or_back() {
+  if (place_ && place_->adapter() != terms_of_maintained().adapter) {
+    place_.reset();
+    missed_ = 0;  // on the adapters that it is to be heard by now
+  }
   if (away_ && !place_) place_ = radio_.absentees.join(address_, terms_of_maintained(), missed_, changed_);
   if (!place_) return;
   missed_ = place_->missed();

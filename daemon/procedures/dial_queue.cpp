@@ -362,6 +362,13 @@ void DialQueue::look_again() {
   }
 }
 
+void DialQueue::look_again(DeviceAddress device) {
+  const auto at = by_device_.find(device);
+  if (at == by_device_.end()) return;
+  at->second->looks_again = true;
+  at->second->wake.notify();
+}
+
 void DialQueue::others(const std::string& adapter, std::set<DeviceAddress> devices) {
   slots_.others(adapter, std::move(devices));
   changed();

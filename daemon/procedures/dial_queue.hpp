@@ -151,7 +151,8 @@ class DialQueue {
 
   // --- what others know ---
   void configure(std::map<std::string, std::uint32_t> limits);
-  void look_again();  // all who wait: other adapters are to be used
+  void look_again();                      // all who wait: other adapters are to be used
+  void look_again(DeviceAddress device);  // this one, if it waits
   void restore(const std::string& adapter, std::uint32_t limit, TimePoint learned_at) {
     slots_.restore(adapter, limit, learned_at);
   }

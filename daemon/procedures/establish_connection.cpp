@@ -1,6 +1,8 @@
 // The retry loop, and one attempt: locate or discover, dial, resolve.
 #include "procedures/establish_connection.hpp"
 
+#include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "async/scope.hpp"
@@ -88,7 +90,10 @@ class Run {
       if (missing == Cause::bluez_error) co_return Unit{};
       watch_.reset();
       progress_.stage(Stage::queued, {});
-      co_await radio_.bluez.stack_changed().until(kNever, stop);
+      Notice wake{radio_.executor};
+      const Notice::Forward stack{radio_.bluez.stack_changed(), wake};
+      const Notice::Forward terms{progress_.terms_changed(), wake};
+      co_await wake.until(kNever, stop);
     }
     co_return Cause::cancelled;
   }
@@ -128,6 +133,11 @@ class Run {
         watch_.reset();
         progress_.stage(Stage::queued, {});
         const auto place = ticket_;
+        // Nobody's time runs out, so other adapters are listened to again and again.
+        std::unique_ptr<Executor::Timer> elsewhere;
+        if (terms_.unattended)
+          elsewhere = radio_.executor.call_at(radio_.now() + radio_.settings.listen.longest_pause,
+                                              [this] { radio_.queue.look_again(device_); });
         auto turn = co_await radio_.queue.turn(device_, terms_, adapters, ticket_, stop);
         if (!turn.ok()) co_return turn.failure();
         if (!turn.value()) continue;
@@ -207,7 +217,8 @@ class Run {
     const bool must_be_heard = routes.empty() || was_unanswered() || stands_in_the_way(routes.front());
     // The absentees are listened for together.
     if (terms_.unattended && must_be_heard) co_return Cause::window_over;
-    if (terms_.unattended) co_return Target{std::move(routes), {}};
+    if (terms_.unattended && !waits_elsewhere(routes, objects.value()))
+      co_return Target{std::move(routes), {}};
     progress_.stage(Stage::discovering, {});
     watch_.reset();  // its rules: a device that is away is listened for by those of its adapters
     const auto window = must_be_heard ? Duration{terms_.attempt_timeout} : Duration{kElsewhere};
@@ -253,6 +264,12 @@ class Run {
     const auto* adapter = radio_.stack().adapter(route.adapter);
     const bool avoided_here = adapter && radio_.avoids(*adapter);
     return (failed_here || full_here || avoided_here) && unseen_adapter(radio_, terms_, objects);
+  }
+
+  // For a slot, though an adapter that has one may hear the device, now or later.
+  bool waits_elsewhere(const std::vector<Route>& routes, const std::vector<DeviceState>& objects) const {
+    const auto is_full = [this](const Route& route) { return radio_.queue.full(route.adapter_address); };
+    return std::ranges::all_of(routes, is_full) && unseen_adapter(radio_, terms_, objects);
   }
 
   Task<Outcome<>> bring_up(Route route, std::vector<Discovery::Token> discovering,

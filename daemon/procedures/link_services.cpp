@@ -118,7 +118,8 @@ Task<Unit> bluez_looked_at(Radio& radio) {
   co_return Unit{};
 }
 
-Task<std::uint32_t> forget_in_bluez(Radio& radio, DeviceAddress device, bool force) {
+Task<std::uint32_t> forget_in_bluez(Radio& radio, DeviceAddress device, bool force,
+                                    std::function<bool()> is_spared) {
   std::uint32_t removed = 0;
   co_await bluez_looked_at(radio);
   const auto deadline = radio.now() + kForget;
@@ -130,6 +131,7 @@ Task<std::uint32_t> forget_in_bluez(Radio& radio, DeviceAddress device, bool for
     const auto* adapter = radio.stack().adapter(object.adapter);
     if (adapter && radio.settings.ignores(adapter->address)) continue;  // another program's
     if (!force && (object.connected || object.bonded || object.trusted)) continue;
+    if (is_spared && is_spared()) break;
     auto gone = co_await radio.bluez.remove_device(object.path, deadline, unstoppable());
     if (gone.ok()) ++removed;
   }

@@ -1,6 +1,7 @@
 // The services of a link: known from the cache before BlueZ has read them, and verified once it has.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <vector>
@@ -48,6 +49,8 @@ Task<Unit> bluez_looked_at(Radio& radio);
 
 // Removes BlueZ's own copies with their objects: of a device that is neither connected, bonded nor trusted
 // there, or of any (`force`). How many went.
-Task<std::uint32_t> forget_in_bluez(Radio& radio, DeviceAddress device, bool force);
+// `is_spared` is asked right before each; it may be empty.
+Task<std::uint32_t> forget_in_bluez(Radio& radio, DeviceAddress device, bool force,
+                                    std::function<bool()> is_spared = {});
 
 }  // namespace bleconnd

@@ -205,7 +205,9 @@ Outcome<GattObjects> BluezBus::read_gatt(const DbusAnswer& answer, const std::st
 Task<Outcome<std::vector<std::uint8_t>>> BluezBus::read_value(std::string characteristic, TimePoint deadline,
                                                               std::stop_token stop) {
   if (owner().empty()) co_return no_bluetoothd();
-  auto message = line_.new_call(owner(), characteristic, "org.bluez.GattCharacteristic1", "ReadValue");
+  // BlueZ forgets one whose characteristic goes meanwhile, too.
+  auto& line = dial_lines_.line(characteristic);
+  auto message = line.new_call(owner(), characteristic, "org.bluez.GattCharacteristic1", "ReadValue");
   if (message) sd_bus_message_append(message.get(), "a{sv}", 0);
   const auto read = [](const DbusAnswer& answer) -> Outcome<std::vector<std::uint8_t>> {
     if (!answer.ok()) return answer.failure();
@@ -216,7 +218,7 @@ Task<Outcome<std::vector<std::uint8_t>>> BluezBus::read_value(std::string charac
     const auto* first = static_cast<const std::uint8_t*>(bytes);
     return std::vector<std::uint8_t>{first, first + size};
   };
-  DbusCall<std::vector<std::uint8_t>> call{loop_, line_, std::move(message), read, deadline, std::move(stop)};
+  DbusCall<std::vector<std::uint8_t>> call{loop_, line, std::move(message), read, deadline, std::move(stop)};
   co_return co_await call;
 }
 

@@ -93,10 +93,14 @@ void CacheDirectory::save(DeviceAddress device, CacheEntry entry) {
   hold(device, std::move(text), false);
 }
 
+// Also what does not count any more, because it could not be removed before.
+bool CacheDirectory::may_be_there(DeviceAddress device) const {
+  return has(device) || held_.contains(device) || is_cached(folder_, cache_file_name(device), 0);
+}
+
 Task<bool> CacheDirectory::remove(DeviceAddress device) {
   const bool there = has(device);
-  // Also what does not count any more, because it could not be removed before.
-  if (!there && !held_.contains(device) && !is_cached(folder_, cache_file_name(device), 0)) co_return false;
+  if (!may_be_there(device)) co_return false;
   // A pass that runs now may still write what was; the one behind it removes that.
   const auto pass = passes_wanted_ = passes_started_ + 1;
   hold(device, nullptr, false);
@@ -107,6 +111,10 @@ Task<bool> CacheDirectory::remove(DeviceAddress device) {
                "the services of " + device.text() + " cannot be removed: they come back with a restart",
                {.kind = LogKind::cache_unwritable, .address = device.text()});
   co_return there;
+}
+
+void CacheDirectory::drop(DeviceAddress device) {
+  if (may_be_there(device)) hold(device, nullptr, false);
 }
 
 Task<std::uint32_t> CacheDirectory::remove_all() {

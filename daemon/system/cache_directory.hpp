@@ -44,6 +44,7 @@ class CacheDirectory final : public CacheStore {
   // They answer when it is done and synced. Where it cannot be done, the log says so; the entries do not
   // count any more, but are there again after a restart.
   Task<bool> remove(DeviceAddress device) override;
+  void drop(DeviceAddress device) override;
   Task<std::uint32_t> remove_all() override;
 
   // Obeyed by the next write.
@@ -56,6 +57,7 @@ class CacheDirectory final : public CacheStore {
   Task<Unit> settle(TimePoint deadline);  // before the end: a child that is still at work then is killed
 
  private:
+  bool may_be_there(DeviceAddress device) const;
   // What a file shall become.
   struct Held {
     enum class State : std::uint8_t { waiting, writing, failed };

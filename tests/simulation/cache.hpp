@@ -24,7 +24,7 @@ class Cache final : public CacheStore {
     ++writes;
     entries_.insert_or_assign(device, std::move(entry));
   }
-  void remove_now(DeviceAddress device) { entries_.erase(device); }
+  void drop(DeviceAddress device) override { entries_.erase(device); }
   Task<bool> remove(DeviceAddress device) override { co_return entries_.erase(device) > 0; }
   Task<std::uint32_t> remove_all() override {
     const auto removed = entries_.size();

@@ -17,7 +17,7 @@ struct Lit : Stage {
   void restart_while_services_are_looked_for() {
     crash_daemon();
     bluetoothd.object(lamp_at())->resolved = false;
-    cache.remove_now(*DeviceAddress::parse(kLamp));
+    cache.drop(*DeviceAddress::parse(kLamp));
     start_daemon();
     run_for(1s);
     ASSERT_EQ(stage(kLamp), "resolving");
@@ -32,6 +32,44 @@ TEST(PersistentLease, KeepsTheLinkWithoutItsCaller) {
   stage.run_for(100s);
   EXPECT_EQ(stage.stage(kLamp), "connected");
   EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0 shared");
+}
+
+// Its caller waits for services that are not of the cache, and leaves: there is a link, so nothing is owed.
+TEST(PersistentLease, DialsNothingThoughItsCallerLeftAtALinkThatWasUp) {
+  Lit stage;
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0");
+  stage.run_until_answered(stage.release(kBob, kLamp));
+  stage.run_for(5s);
+  stage.bluetoothd.peer(kLamp).discovery_time = 10s;
+  EXPECT_EQ(stage.connect(kBob, kLamp), "ok hci0 unverified");
+  auto options = persistent();
+  options.terms.use_cache = false;
+  stage.establish(kAlice, kLamp, options);
+  stage.run_for(100ms);
+  stage.leave(kAlice);
+  stage.run_for(20s);
+  stage.run_until_answered(stage.release(kBob, kLamp));
+  stage.begin();
+  stage.bluetoothd.drop_link(kLamp);
+  stage.run_for(20s);
+  EXPECT_EQ(stage.count("Connect"), 0U);
+}
+
+// Right after a start, without bluetoothd: who called has left when it comes.
+TEST(PersistentLease, DialsNothingForACallerWhoLeftBeforeBluetoothdCame) {
+  Lit stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp, persistent()), "ok hci0");
+  stage.bluetoothd.drop_link(kLamp);
+  stage.run_for(2s);
+  stage.crash_daemon();
+  stage.bluetoothd.kill();
+  stage.start_daemon();
+  auto call = stage.establish(kBob, kLamp, with_timeout(5s));
+  stage.run_until_answered(call);
+  stage.begin();
+  stage.bluetoothd.start();
+  stage.run_for(30s);
+  EXPECT_EQ(stage.count("Connect") + stage.count("StartDiscovery"), 0U);
 }
 
 TEST(PersistentLease, StaysWhenTheLinkEndsButDialsNothing) {

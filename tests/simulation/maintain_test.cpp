@@ -27,11 +27,107 @@ class Maintained : public Stage {
   }
 };
 
+EstablishOptions pinned(const std::string& adapter) {
+  auto options = maintained(false);
+  options.terms.adapter = adapter;
+  return options;
+}
+
 // Whatever it has missed, a window comes within the longest pause.
 void expect_connected_when_heard(Stage& stage) {
   stage.bluetoothd.hears(kFirst, kLamp);
   stage.run_for(ListenTimes{}.longest_pause + 15s);
   EXPECT_EQ(stage.stage(kLamp), "connected");
+}
+
+// Heard by both adapters; Alice's lease is pinned to the second one, which is unplugged.
+struct PinnedToWhatIsGone : Stage {
+  PinnedToWhatIsGone() {
+    add_second_adapter();
+    bluetoothd.hears(kFirst, kLamp);
+    bluetoothd.hears(kSecond, kLamp);
+    establish(kAlice, kLamp, pinned(kSecond));
+    run_for(15s);
+    EXPECT_EQ(stage(kLamp), "connected");
+    bluetoothd.unplug(kSecond);
+    run_for(30s);
+    EXPECT_EQ(stage(kLamp), "queued");
+    begin();
+  }
+};
+
+TEST(Maintain, ThatStandsStillIsWokenByACallerWhoMayUseMore) {
+  PinnedToWhatIsGone stage;
+  auto call = stage.establish(kBob, kLamp);
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "ok hci0 shared");
+  EXPECT_LT(stage.seconds(call), 5);
+}
+
+TEST(Maintain, ThatStandsStillIsWokenWhenItsPinIsLifted) {
+  PinnedToWhatIsGone stage;
+  stage.establish(kAlice, kLamp, maintained(false));
+  stage.run_for(15s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+}
+
+TEST(Maintain, ThatWaitsForASlotIsWokenWhenItsPinIsLifted) {
+  Stage stage;
+  stage.add_second_adapter();
+  stage.limits = {{kSecond, 1}};
+  stage.configure();
+  for (auto& adapter : {kFirst, kSecond})
+    for (auto& device : {kLamp, kLock}) stage.bluetoothd.hears(adapter, device);
+  EXPECT_EQ(stage.connect(kBob, kLock, on_adapter(kSecond)), "ok hci1");
+  stage.keep_object(kLamp, kSecond).rssi = -60;
+  stage.establish(kAlice, kLamp, pinned(kSecond));
+  stage.run_for(20s);
+  EXPECT_EQ(stage.stage(kLamp), "queued");
+  stage.establish(kAlice, kLamp, maintained(false));
+  stage.run_for(20s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+}
+
+TEST(Maintain, ThatIsAwayIsListenedForByTheAdapterOfItsNewPin) {
+  Stage stage;
+  stage.add_second_adapter();
+  stage.establish(kAlice, kLamp, pinned(kFirst));
+  stage.run_for(120s);
+  stage.bluetoothd.hears(kSecond, kLamp);
+  stage.establish(kAlice, kLamp, pinned(kSecond));
+  stage.run_for(20s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+}
+
+// One adapter is full and has the object; the other one, which has slots, hears the device: at once, or only
+// later.
+TEST(Maintain, OnAFullAdapterIsConnectedByAnotherOne) {
+  for (const auto later : {0s, 600s}) {
+    Stage stage;
+    stage.add_second_adapter();
+    stage.limits = {{kFirst, 1}};
+    stage.configure();
+    stage.bluetoothd.hears(kFirst, kLock);
+    EXPECT_EQ(stage.connect(kBob, kLock, on_adapter(kFirst)), "ok hci0");
+    stage.keep_object(kLamp).rssi = -60;
+    if (later == 0s) stage.bluetoothd.hears(kSecond, kLamp);
+    stage.establish(kAlice, kLamp, maintained(false));
+    stage.run_for(later);
+    stage.bluetoothd.hears(kSecond, kLamp);
+    stage.run_for(later == 0s ? Duration{10s} : ListenTimes{}.longest_pause + 10s);
+    EXPECT_EQ(stage.stage(kLamp), "connected") << later.count();
+  }
+}
+
+TEST(Maintain, ThatIsAwayLeavesNoServicesWithBlueZWhenTheyAreForgotten) {
+  Maintained stage;
+  stage.goes_away(60s);
+  stage.keep_object(kLamp);
+  auto cleared = stage.clear_cache(kBob, kLamp, false);
+  stage.run_until_answered(cleared);
+  stage.run_for(2s);
+  EXPECT_EQ(stage.count("RemoveDevice"), 1U) << "its next link reads them anew";
+  expect_connected_when_heard(stage);
 }
 
 TEST(Maintain, ConnectsAgainAfterALoss) {

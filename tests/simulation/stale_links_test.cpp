@@ -204,6 +204,36 @@ TEST(StaleLinks, ThatBluezDoesNotTellAreAFailureAndNotNone) {
   EXPECT_EQ(stage.text_of(stage.close_stale(kLamp)), "1");
 }
 
+// A call that comes while they are looked at: its object stays.
+TEST(ClearCache, LeavesTheObjectOfADeviceThatIsDialledMeanwhile) {
+  Left stage;
+  stage.seen_before(kLamp);
+  stage.begin();
+  CallHandle call;
+  stage.at_call("GetManagedObjects", [&] {
+    if (!call) call = stage.establish(kBob, kLamp);
+  });
+  auto cleared = stage.clear_cache(kAlice, kLamp, false);
+  stage.run_until_answered(cleared);
+  ASSERT_TRUE(call);
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text().substr(0, 2), "ok");
+  EXPECT_EQ(stage.count("RemoveDevice"), 0U);
+}
+
+TEST(StaleLinks, ThatIsAdoptedWhileItIsLookedAtStays) {
+  Left stage;
+  stage.link_of_others(kLamp);
+  CallHandle call;
+  stage.at_call("GetAll", [&] {
+    if (!call) call = stage.establish(kBob, kLamp);
+  });
+  EXPECT_EQ(stage.text_of(stage.close_stale(kLamp)), "0");
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "ok hci0 shared");
+  EXPECT_EQ(stage.bluetoothd.links(Program::foreign), 1U);
+}
+
 // Two objects of one device; the adapter of the second goes while the first is removed.
 TEST(ClearCache, OfAnAdapterThatGoesMeanwhileCountsWhatWent) {
   Left stage;
