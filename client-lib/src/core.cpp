@@ -216,9 +216,10 @@ std::shared_ptr<Core::Device> Core::device(const std::string& address) {
   return its;
 }
 
-// What nobody here holds or waits for any more is given up; what nobody has is forgotten.
+// What nobody here holds or waits for any more is given up; what nobody has is forgotten. A callback of the
+// program can have had the device forgotten and made anew: the new one is none of the former's business.
 void Core::settle(const std::shared_ptr<Device>& device) {
-  if (device->waiting > 0) return;
+  if (device->waiting > 0 || known(device->address) != device) return;
   if (!device->is_held(Lifetime::caller)) send_release(*device);
   if (device->connections.empty()) devices_.erase(device->address);
 }

@@ -130,6 +130,40 @@ TEST_F(ClientFaults, a_connection_may_go_in_the_callback_that_tells_of_a_restart
   EXPECT_TRUE(world.until([&] { return value_of(client.manager("ListConnections")).empty(); }));
 }
 
+// Device and call are known by their address: what is left of the former must not end the next.
+TEST_F(ClientFaults, a_call_made_where_its_lost_connection_went_is_told_of_its_attempts) {
+  auto link = connected();
+  std::atomic<int> attempts = 0;
+  std::promise<void> answered;
+  auto options = quick();
+  options.on_attempt_failed = [&](const bleconn::AttemptFailed&) { ++attempts; };
+  link.on_disconnected([&](const std::string&) {
+    link = bleconn::Connection{};
+    program->establish(kLamp, options, [&](bleconn::Result<bleconn::Connection>) { answered.set_value(); });
+  });
+  lamp.advertise(false);
+  lamp.drop_link();
+  auto answer = answered.get_future();
+  ASSERT_TRUE(comes(answer));
+  EXPECT_EQ(attempts, 2);
+}
+
+TEST_F(ClientFaults, a_call_made_where_an_answer_was_dropped_makes_a_lease_that_is_released) {
+  std::promise<bleconn::Connection> answered;
+  program->establish(kLamp, {}, [&](bleconn::Result<bleconn::Connection> result) {
+    if (result.ok()) result.value() = bleconn::Connection{};
+    program->establish(kLamp, {}, [&](bleconn::Result<bleconn::Connection> next) {
+      answered.set_value(next.ok() ? std::move(next.value()) : bleconn::Connection{});
+    });
+  });
+  auto answer = answered.get_future();
+  ASSERT_TRUE(comes(answer));
+  auto link = answer.get();
+  ASSERT_TRUE(link);
+  EXPECT_EQ(in_thread([&] { return link.release(); }), 0u);
+  EXPECT_FALSE(lamp.connected());
+}
+
 TEST_F(ClientFaults, the_client_may_go_in_a_callback) {
   auto link = connected();
   std::promise<void> gone;
