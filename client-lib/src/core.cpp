@@ -140,9 +140,10 @@ void Core::in_loop(Pump::Work work) {
 
 // --- calls that only ask ---
 
-void Core::ask(Request request, std::chrono::microseconds patience, Answered answered) {
-  const auto at = asks_.insert(
-      asks_.end(), std::make_unique<Ask>(Ask{*this, std::move(request), patience, std::move(answered)}));
+void Core::ask(Request request, std::chrono::microseconds patience, Answered answered,
+               const std::string& releases) {
+  const auto at = asks_.insert(asks_.end(), std::make_unique<Ask>(Ask{*this, std::move(request), patience,
+                                                                      std::move(answered), releases}));
   (*at)->at = at;
   asks_unsent_.push_back(at->get());
   send_asks();
@@ -153,6 +154,7 @@ void Core::send_asks() {
     auto& next = *asks_unsent_.front();
     asks_unsent_.pop_front();
     send(next);
+    if (!next.releases.empty()) send_held(next.releases);
   }
 }
 
@@ -227,9 +229,18 @@ void Core::settle(const std::shared_ptr<Device>& device) {
 // Of this process' own lease: none that is the user's can go by it, whatever has happened meanwhile.
 void Core::send_release(Device& device) {
   if (!std::exchange(device.owes_release, false)) return;
+  ask_release(device.address, Lifetime::caller, [](sd_bus_message*, const Error*) {});
+}
+
+void Core::ask_release(const std::string& address, Lifetime lifetime, Answered answered) {
   Request request{pump_.bus(), "ReleaseConnection"};
-  request.add("sa{sv}", device.address.c_str(), 1, "lifetime", "s", lifetime_word(Lifetime::caller));
-  ask(std::move(request), kRelease, [](sd_bus_message*, const Error*) {});
+  request.add("sa{sv}", address.c_str(), 1, "lifetime", "s", lifetime_word(lifetime));
+  ask(std::move(request), kRelease, std::move(answered), address);
+}
+
+bool Core::has_unsent_release(const std::string& address) const {
+  return std::any_of(asks_unsent_.begin(), asks_unsent_.end(),
+                     [&](const Ask* each) { return each->releases == address; });
 }
 
 void Core::connection_went(const std::string& address, std::uint64_t number) {
@@ -260,9 +271,7 @@ void Core::release(const std::string& address, std::uint64_t number,
     if (others > 0) return done(others);
     its->owes_release = false;  // given up here
   }
-  Request request{pump_.bus(), "ReleaseConnection"};
-  request.add("sa{sv}", address.c_str(), 1, "lifetime", "s", lifetime_word(lifetime));
-  ask(std::move(request), kRelease, [done](sd_bus_message* reply, const Error* error) {
+  ask_release(address, lifetime, [done](sd_bus_message* reply, const Error* error) {
     if (error && error->category() != Category::not_connected) return done(*error);
     std::uint32_t left = 0;
     if (reply) sd_bus_message_read(reply, "u", &left);
@@ -334,7 +343,10 @@ void Core::fail_soon(Waiting& waiting, const Error& error) {
       pump_.call_at(Clock::now(), [this, number = waiting.number, error] { finish(number, error); });
 }
 
+// A release that is still to be sent would end the lease of this call. Taking it back instead would leave
+// what the former lease was asked for, as to be maintained.
 void Core::send(Waiting& waiting) {
+  if (has_unsent_release(waiting.address)) return at(waiting, waiting.deadline, &Core::due);
   if (calls_sent_ >= kCallsOnWire) {
     unsent_.push_back(waiting.number);
     return at(waiting, waiting.deadline, &Core::due);
@@ -368,6 +380,13 @@ void Core::send_unsent() {
   while (!unsent_.empty() && calls_sent_ < kCallsOnWire) {
     const auto at = waiting_.find(unsent_.front());
     unsent_.pop_front();
+    if (at != waiting_.end() && !at->second->slot && !at->second->over) send(*at->second);
+  }
+}
+
+void Core::send_held(const std::string& address) {
+  for (const auto number : waiting_for(address)) {
+    const auto at = waiting_.find(number);
     if (at != waiting_.end() && !at->second->slot && !at->second->over) send(*at->second);
   }
 }

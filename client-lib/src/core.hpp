@@ -111,8 +111,9 @@ class Core : public std::enable_shared_from_this<Core> {
   void leave_to_linger(const std::string& address);
   void release(const std::string& address, std::uint64_t number,
                const std::function<void(Result<std::uint32_t>)>& done);
-  // A call that has an answer within `patience`, or an error.
-  void ask(Request request, std::chrono::microseconds patience, Answered answered);
+  // A call that has an answer within `patience`, or an error. `releases`: the device that it gives up.
+  void ask(Request request, std::chrono::microseconds patience, Answered answered,
+           const std::string& releases = {});
 
  private:
   struct Waiting {
@@ -147,6 +148,7 @@ class Core : public std::enable_shared_from_this<Core> {
     Request request;
     std::chrono::microseconds patience;
     Answered answered;
+    std::string releases;
     Clock::time_point due{};
     Slot slot{};
     std::list<std::unique_ptr<Ask>>::iterator at{};
@@ -157,10 +159,13 @@ class Core : public std::enable_shared_from_this<Core> {
   std::shared_ptr<Device> known(const std::string& address) const;
   void settle(const std::shared_ptr<Device>& device);
   void send_release(Device& device);
+  void ask_release(const std::string& address, Lifetime lifetime, Answered answered);
+  bool has_unsent_release(const std::string& address) const;
 
   std::optional<Error> refused(const std::string& address, const Options& options) const;
   void send(Waiting& waiting);
   void send_unsent();
+  void send_held(const std::string& address);
   void answered(Waiting& waiting, sd_bus_message* reply);
   void failed(Waiting& waiting, const sd_bus_error& error);
   void due(Waiting& waiting);

@@ -1,8 +1,10 @@
 // What Connections of one process do to its lease, and to those of its user. One bus name has one lease of a
 // device, so the library counts.
 #include <atomic>
+#include <map>
 
 #include "client_lib_fixture.hpp"
+#include "fake_daemon.hpp"
 
 namespace bleconnd::integration {
 namespace {
@@ -184,6 +186,67 @@ TEST_F(ClientLeases, retry_does_not_repeat_what_the_callers_library_calls_a_time
   EXPECT_THROW(in_thread([&] { return bleconn::retry(*program, link, operation, 2, is_timeout); }),
                std::runtime_error);
   EXPECT_EQ(runs, 1);
+}
+
+// Answers every call that connects at once, and releases when the test says.
+class ClientReleases : public ClientLib {
+ protected:
+  static constexpr std::size_t kMany = 30, kSent = 24;  // releases, and those that are sent without an answer
+
+  void SetUp() override { setenv("DBUS_SYSTEM_BUS_ADDRESS", world.bus.address().c_str(), 1); }
+
+  void answer(const std::string& member, sd_bus_message* call) {
+    ++seen;
+    calls[read_arguments(call)[0]].push_back(member);
+    if (member == "EstablishConnection")
+      sd_bus_reply_method_return(call, "oa{sv}", kOurPath.c_str(), 1, "state", "s", "connected");
+    else if (released)
+      sd_bus_reply_method_return(call, "u", 0);
+    else
+      unanswered.emplace_back(call);
+  }
+  void answer_releases() {
+    released = true;
+    for (const auto& call : unanswered) sd_bus_reply_method_return(call.get(), "u", 0);
+  }
+  void connect_all(bleconn::Client& by) {
+    for (std::size_t number = 0; number < kMany; ++number) {
+      char address[18];
+      std::snprintf(address, sizeof address, "C0:00:00:00:00:%02zX", number);
+      by.establish(address, {}, [&](bleconn::Result<bleconn::Connection> result) {
+        if (result.ok()) links.push_back(std::move(result.value()));
+      });
+    }
+  }
+  bool all_are_connected() {
+    return world.until([&] { return links.size() == kMany; });
+  }
+
+  std::size_t seen = 0;
+  bool released = false;
+  std::map<std::string, std::vector<std::string>> calls;  // of each address
+  std::vector<Message> unanswered;
+  std::vector<bleconn::Connection> links;
+};
+
+TEST_F(ClientReleases, one_that_waits_for_its_turn_is_not_overtaken_by_the_next_call_of_its_device) {
+  FakeDaemon fake{world.loop, world.bus.address(),
+                  [&](const std::string& member, sd_bus_message* call) { answer(member, call); }};
+  bleconn::Client::Loop loop;
+  loop.of = world.loop.event();
+  bleconn::Client mine{loop};
+  connect_all(mine);
+  ASSERT_TRUE(all_are_connected());
+  links.clear();
+  connect_all(mine);
+  ASSERT_TRUE(world.until([&] { return seen >= kMany + 2 * kSent; })) << seen;
+  answer_releases();
+  ASSERT_TRUE(all_are_connected());
+  EXPECT_TRUE(world.until([&] { return seen == 3 * kMany; })) << seen;
+  for (const auto& [address, members] : calls)
+    EXPECT_THAT(members, ElementsAre("EstablishConnection", "ReleaseConnection", "EstablishConnection"))
+        << address;
+  links.clear();
 }
 
 }  // namespace
