@@ -529,7 +529,10 @@ void Core::bus_ended() {
     its->owes_release = false;
     link_ended(its, "bus-lost", {}, true);
   }
-  while (!waiting_.empty()) finish(waiting_.begin()->first, *is_deaf_);
+  // A program that calls again at once is told in a turn of its own, like all that call from here on.
+  std::vector<std::uint64_t> numbers;
+  for (auto& [number, waiting] : waiting_) numbers.push_back(number);
+  for (const auto number : numbers) finish(number, *is_deaf_);
 }
 
 // A link that outlived the restart is adopted. One that did not is dialled by this: then its loss is told,

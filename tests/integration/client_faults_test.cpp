@@ -262,6 +262,31 @@ TEST_F(ClientFaults, the_end_of_the_bus_is_told) {
   world.daemon.reset();  // without its bus there is nothing to be asked of it
 }
 
+TEST_F(ClientFaults, a_program_that_calls_again_at_once_leaves_others_their_turn_when_the_bus_has_ended) {
+  std::atomic<int> failed = 0;
+  std::atomic<bool> gives_up = false;
+  std::promise<void> over, described;
+  std::function<void(bleconn::Result<bleconn::Connection>)> again =
+      [&](bleconn::Result<bleconn::Connection> result) {
+        failed += !result.ok() && result.error().category() == bleconn::Category::daemon_not_running ? 1 : 0;
+        if (gives_up) return over.set_value();
+        program->establish("C0:FF:EE:00:00:01", {}, again);
+      };
+  program->establish("C0:FF:EE:00:00:01", {}, again);
+  ASSERT_TRUE(state_of("C0:FF:EE:00:00:01", "discovering"));
+  kill(world.bus.pid(), SIGKILL);
+  ASSERT_TRUE(world.until([&] { return failed > 2; })) << "each fails as the first";
+  program->describe(kLamp, [&](bleconn::Result<std::string>) { described.set_value(); });
+  auto description = described.get_future();
+  EXPECT_TRUE(comes(description));
+  gives_up = true;
+  auto end = over.get_future();
+  ASSERT_TRUE(comes(end));
+  EXPECT_TRUE(comes(description));
+  world.until([&] { return world.daemon->process().exit_status().has_value(); });
+  world.daemon.reset();  // without its bus there is nothing to be asked of it
+}
+
 TEST_F(ClientFaults, a_joined_call_is_told_the_state_at_once) {
   lamp.advertise(false);
   auto first = program->establish(kLamp, {}, [](bleconn::Result<bleconn::Connection>) {});
