@@ -131,10 +131,11 @@ Services Connection::services() const {
 }
 
 void Connection::on_disconnected(std::function<void(const std::string&)> callback) {
+  // Then what was set before: it goes outside the lock, as it may be the owner of a Connection.
+  auto kept = callback;
   std::string reason;
   {
     const std::lock_guard locked{state_->mutex};
-    auto kept = callback;
     state_->on_disconnected.swap(kept);
     if (state_->connected || state_->reason.empty()) return;
     reason = state_->reason;

@@ -616,13 +616,12 @@ void Core::link_ended(const std::shared_ptr<Device>& device, const std::string& 
     if (auto state = each.state.lock()) ended.push_back(std::move(state));
   }
   for (const auto& state : ended) {
-    {
-      const std::lock_guard locked{state->mutex};
-      if (!std::exchange(state->connected, false)) continue;
+    const auto ends = [&] {
+      if (!std::exchange(state->connected, false)) return false;
       state->reason = reason;
-    }
-    state->changed.notify_all();
-    state->call(&Connection::State::on_disconnected, reason);
+      return true;
+    };
+    state->call_if(ends, &Connection::State::on_disconnected, reason);
   }
   settle(device);
 }
@@ -630,11 +629,8 @@ void Core::link_ended(const std::shared_ptr<Device>& device, const std::string& 
 void Core::link_is_up(const std::shared_ptr<Device>& device) {
   for (const auto& state : states_of(*device)) {
     if (!state->outlasts_its_link()) continue;  // it ended with its link
-    {
-      const std::lock_guard locked{state->mutex};
-      if (std::exchange(state->connected, true)) continue;
-    }
-    state->call(&Connection::State::on_connected);
+    const auto is_back = [&] { return !std::exchange(state->connected, true); };
+    state->call_if(is_back, &Connection::State::on_connected);
   }
 }
 

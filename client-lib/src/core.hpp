@@ -61,16 +61,25 @@ struct Connection::State {
   std::function<void()> on_services_changed;
   int calling = 0;  // of the three, those that run
 
-  // In the loop, `mutex` not held. What a callback refers to may go with the Connection, which waits for its
-  // end; so it is called by a copy that outlives that.
   template <class... Arguments, class... Given>
   void call(std::function<void(Arguments...)> State::*which, const Given&... given) {
+    call_if([] { return true; }, which, given...);
+  }
+
+  // In the loop, `mutex` not held. What a callback refers to may go with the Connection, which waits for its
+  // end; so it is called by a copy that outlives that. `changes` is run with the mutex held, and says whether
+  // there is anything to tell: a callback that is set by another thread is there before it, or sees it.
+  template <class Changes, class... Arguments, class... Given>
+  void call_if(const Changes& changes, std::function<void(Arguments...)> State::*which,
+               const Given&... given) {
     std::function<void(Arguments...)> callback;
     {
       const std::lock_guard locked{mutex};
+      if (!changes()) return;
       callback = this->*which;
       ++calling;
     }
+    changed.notify_all();
     tell(callback, given...);
     callback = {};
     {

@@ -176,6 +176,21 @@ TEST_F(ClientFaults, the_client_may_go_in_a_callback) {
   ASSERT_TRUE(comes(is_gone));
 }
 
+TEST_F(ClientFaults, an_end_is_told_once_to_a_callback_that_is_set_just_then) {
+  for (int round = 0; round < 50; ++round) {
+    auto link = connected();
+    std::atomic<int> told = 0;
+    auto setting = std::async(std::launch::async, [&] {
+      while (link.is_connected()) continue;
+      link.on_disconnected([&](const std::string&) { ++told; });
+    });
+    lamp.drop_link();
+    ASSERT_TRUE(comes(setting));
+    in_thread([&] { return program->list(); });  // behind what the loop has to tell
+    EXPECT_EQ(told, 1) << round;
+  }
+}
+
 TEST_F(ClientFaults, threads_use_a_client_that_another_one_dispatches) {
   bleconn::Client::Loop loop;
   loop.polled = true;
