@@ -246,7 +246,9 @@ T Core::wait_for(const std::function<void(std::function<void(Result<T>)>)>& star
     std::unique_lock locked{outcome->mutex};
     outcome->came.wait(locked, [&] { return outcome->result.has_value(); });
   }
-  return std::move(outcome->result->value());
+  // The loop may be the last to let go of the outcome: an error is thrown from one of this thread.
+  auto result = std::move(*outcome->result);
+  return std::move(result.value());
 }
 
 }  // namespace bleconn
