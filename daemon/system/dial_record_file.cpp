@@ -33,7 +33,7 @@ std::string runtime_directory() {
 }
 
 DialRecordFile::DialRecordFile(const std::string& directory, const std::string& bus, const Journal& journal)
-    : lines_{directory.empty() ? std::string{} : directory + "/dials", "bleconnd dials 1 " + bus, journal} {
+    : lines_{directory.empty() ? std::string{} : directory + "/dials", "bleconnd dials 1", journal, bus} {
   bool sound = true;
   for (auto& [path, text] : lines_.read()) {
     const auto dial = parse(text);

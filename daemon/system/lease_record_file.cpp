@@ -140,7 +140,7 @@ std::string state_directory() {
 LeaseRecordFile::LeaseRecordFile(const std::string& runtime, const std::string& state, const std::string& bus,
                                  const Journal& journal)
     : journal_{journal},
-      callers_{file_in(runtime), "bleconnd leases 1 " + bus, journal},
+      callers_{file_in(runtime), "bleconnd leases 1", journal, bus},
       persistent_{file_in(state), "bleconnd persistent leases 1", journal} {}
 
 LeaseRecord::Leases LeaseRecordFile::former() {

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "system/cache_pass.hpp"
 #include "system/descriptor.hpp"
 #include "system/journal.hpp"
 
@@ -44,24 +45,33 @@ int contents(const std::string& name, std::size_t most, std::string& text) {
 
 }  // namespace
 
-LineLog::LineLog(std::string file, std::string head, const Journal& journal)
-    : file_{std::move(file)}, head_{std::move(head)}, journal_{journal} {}
+LineLog::LineLog(std::string file, std::string head, const Journal& journal, const std::string& run)
+    : file_{std::move(file)},
+      kind_{std::move(head)},
+      head_{run.empty() ? kind_ : kind_ + " " + run},
+      journal_{journal} {}
 
 std::map<std::string, std::string> LineLog::read() {
   std::string text;
   if (file_.empty()) return values_;
-  if (const int error = contents(file_, kMostBytes, text)) {
-    if (error != ENOENT) say("cannot be read", error);
-    return values_;
-  }
-  std::string_view rest{text};
+  const int error = contents(file_, kMostBytes, text);
+  if (error == ENOENT) return values_;
+  if (error != 0)
+    cannot_be_used(std::strerror(error));
+  else if (!text.empty() && !take(text))
+    cannot_be_used("its first line is not \"" + kind_ + "\"");
+  return values_;
+}
+
+// False: it is none of ours, or of another version.
+bool LineLog::take(std::string_view rest) {
   bool first = true;
   for (auto end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
     const auto line = rest.substr(0, end);
     rest.remove_prefix(end + 1);
     if (std::exchange(first, false)) {
-      if (line != head_) return values_;  // of another bus, or of another version
-      continue;
+      if (line == head_) continue;
+      return head_ != kind_ && line.starts_with(kind_ + " ");  // of another run: nothing to keep
     }
     const auto space = line.find(' ');
     const std::string key{line.substr(0, space)};
@@ -70,19 +80,35 @@ std::map<std::string, std::string> LineLog::read() {
     else
       values_.insert_or_assign(key, std::string{line.substr(space + 1)});
   }
-  return values_;
+  return !first;
+}
+
+// It stays where it is until something has to be written: what only could not be read just now is read by the
+// next life.
+void LineLog::cannot_be_used(const std::string& why) {
+  unusable_ = true;
+  journal_.tell(
+      LogLevel::warning, {.kind = LogKind::record_damaged},
+      "{} cannot be used and becomes {}{} with its next change: {}; to have it back, stop bleconnd, "
+      "mend it and give it its name again",
+      file_, file_, kSetAside, why);
 }
 
 void LineLog::put(const std::string& key, const std::string& value) {
+  const auto at = values_.find(key);
+  const bool is_so = value.empty() ? at == values_.end() : at != values_.end() && at->second == value;
   // What could not be written is tried again with each word about it, also where that changes nothing.
-  if (value.empty() && values_.erase(key) == 0 && !failing_) return;
-  if (!value.empty()) values_.insert_or_assign(key, value);
+  if (is_so && !owes_) return;
+  if (value.empty())
+    values_.erase(key);
+  else
+    values_.insert_or_assign(key, value);
   if (file_.empty()) return;
   const auto line = value.empty() ? key + "\n" : key + " " + value + "\n";
   const bool short_enough =
       lines_ < 2 * values_.size() + kSpareLines && bytes_ + line.size() < 2 * rewritten_ + kSpareBytes;
-  const bool written = whole_ && short_enough ? append(line) : rewrite();
-  if (written && std::exchange(failing_, false)) journal_.info("{} is written again", file_);
+  owes_ = !(whole_ && short_enough ? append(line) : rewrite());
+  if (!owes_ && std::exchange(failing_, false)) journal_.info("{} is written again", file_);
 }
 
 bool LineLog::append(std::string_view text) {
@@ -109,11 +135,14 @@ bool LineLog::rewrite() {
   Descriptor file{open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
                        S_IRUSR | S_IWUSR)};
   int error = file.get() < 0 ? errno : write_whole(file.get(), text);
+  const char* trouble = "cannot be written";
+  if (error == 0 && (error = set_aside()) != 0)
+    trouble = "cannot be used nor set aside (.bad): it is left as it is, and nothing is kept";
   if (error == 0 && rename(temporary.c_str(), file_.c_str()) < 0) error = errno;
   if (error != 0) {
     whole_ = false;
     if (file.get() >= 0) unlink(temporary.c_str());  // the half of it
-    say("cannot be written", error);
+    say(trouble, error);
     return false;
   }
   appended_ = std::move(file);
@@ -121,6 +150,13 @@ bool LineLog::rewrite() {
   lines_ = values_.size();
   bytes_ = rewritten_ = text.size();
   return true;
+}
+
+// 0 or an errno.
+int LineLog::set_aside() {
+  if (unusable_ && rename(file_.c_str(), (file_ + kSetAside).c_str()) < 0 && errno != ENOENT) return errno;
+  unusable_ = false;
+  return 0;
 }
 
 void LineLog::say(const char* what, int error) {

@@ -101,9 +101,10 @@ TEST(DialRecordFile, OfADamagedFileCountsWhatIsSound) {
     bool counts, said;
   } files[] = {
       {"", false, false},
-      {"\xff\xfe", false, false},
-      {"{\"bus\":\"bus1\",\"dials\":[]}\n", false, false},  // of another version
-      {sound, false, false},                                // without a head
+      {"\xff\xfe", false, true},
+      {"{\"bus\":\"bus1\",\"dials\":[]}\n", false, true},  // of another version
+      {sound, false, true},                                // without a head
+      {"bleconnd dials 1 bus0\n" + sound, false, false},
       {head + sound, true, false},
       {head + sound + cut, true, false},  // the last line of a crash
       {head + sound + kPath + " :1.5 dancing\n", true, true},

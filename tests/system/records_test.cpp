@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 
 #include "captured_stderr.hpp"
@@ -36,6 +38,7 @@ struct Folders {
   LeaseRecordFile life(const std::string& bus = "bus1") {
     return {runtime.path().string(), state.path().string(), bus, journal};
   }
+  std::string persistent() const { return state.path().string() + "/leases"; }
   std::string callers() const { return runtime.path().string() + "/leases"; }
 };
 
@@ -83,7 +86,10 @@ TEST(LeaseRecordFile, DamageLosesNoMoreThanItsLine) {
     bool said;
   } cases[] = {
       {"", 0, false},
-      {"something else\n", 0, false},
+      {"something else\n", 0, true},
+      {"bleconnd leas", 0, true},
+      {"bleconnd leases 1 bus0\nAA:BB:CC:DD:EE:FF [{\"label\":\"\",\"name\":\":1.5\",\"uid\":1}]\n", 0,
+       false},
       {"bleconnd leases 1 bus1\n", 0, false},
       {"bleconnd leases 1 bus1\nAA:BB:CC:DD:EE:FF [{\"label\":\"\",\"name\":\":1.5\",\"uid\":1}]\n", 1,
        false},
@@ -114,6 +120,83 @@ TEST(LeaseRecordFile, DamageLosesNoMoreThanItsLine) {
     const auto said = captured.text();
     EXPECT_EQ(!said.empty(), each.said) << each.text << said;
   }
+}
+
+// As a disk that fails and a hand that slips leave it; nobody's rights stop root, so a link stands for those.
+TEST(LeaseRecordFile, WhatCannotBeUsedIsSetAsideBeforeTheFirstChangeAndSaidOnce) {
+  const struct {
+    const char* what;
+    std::function<void(const std::string& file)> spoil;
+    const char* why;
+  } cases[] = {
+      {"too large", [](auto& file) { std::filesystem::resize_file(file, LineLog::kMostBytes + 1); },
+       "File too large"},
+      {"a link",
+       [](auto& file) {
+         std::filesystem::rename(file, file + ".elsewhere");
+         std::filesystem::create_symlink(file + ".elsewhere", file);
+       },
+       "Too many levels of symbolic links"},
+      {"first line", [](auto& file) { std::fstream{file} << 'B'; },
+       "its first line is not \"bleconnd persistent leases 1\""},
+  };
+  for (auto& each : cases) {
+    SCOPED_TRACE(each.what);
+    Folders folders;
+    const auto file = folders.persistent();
+    folders.life().keep(kLamp, {{.persistent = true, .uid = 1001}});
+    each.spoil(file);
+    const auto spoilt = contents(file);
+    std::ofstream{file + ".bad"} << "an older one";
+    Captured captured;
+    auto life = folders.life();
+    EXPECT_THAT(life.former(), IsEmpty());
+    life.keep(kLock, {{.name = ":1.5", .uid = 1000}});  // has none that is persistent
+    EXPECT_EQ(contents(file), spoilt);
+    life.keep(kLock, {{.persistent = true, .uid = 1000}});
+    EXPECT_EQ(contents(file + ".bad"), spoilt);
+    EXPECT_EQ(folders.life().former().count(kLock), 1U);
+    const auto said = captured.text();
+    EXPECT_EQ(std::ranges::count(said, '\n'), 1) << said;
+    EXPECT_THAT(said, HasSubstr(file + " cannot be used and becomes " + file + ".bad with its next change: " +
+                                each.why + "; to have it back, stop bleconnd"));
+  }
+}
+
+TEST(LeaseRecordFile, WhatCannotBeSetAsideIsLeftAsItIs) {
+  Folders folders;
+  const auto file = folders.persistent();
+  std::ofstream{file} << "something else\n";
+  std::filesystem::create_directories(file + ".bad");
+  Captured captured;
+  auto life = folders.life();
+  (void)life.former();
+  life.keep(kLamp, {{.persistent = true, .uid = 1}});
+  EXPECT_EQ(contents(file), "something else\n");
+  EXPECT_FALSE(std::filesystem::exists(file + ".new"));
+  std::filesystem::remove(file + ".bad");
+  life.keep(kLamp, {{.persistent = true, .uid = 1}});  // the same again: it is still owed
+  EXPECT_EQ(folders.life().former().count(kLamp), 1U);
+  EXPECT_EQ(contents(file + ".bad"), "something else\n");
+  const auto said = captured.text();
+  EXPECT_THAT(said,
+              HasSubstr("cannot be used nor set aside (.bad): it is left as it is, and nothing is kept"));
+  EXPECT_THAT(said, HasSubstr(file + " is written again"));
+}
+
+TEST(LineLog, IsNotTouchedWhereNothingChanges) {
+  TemporaryDirectory folder;
+  const auto file = folder.path().string() + "/log";
+  const Journal journal;
+  std::ofstream{file} << "head\na 1\na 2\n";
+  LineLog log{file, "head", journal};
+  (void)log.read();
+  log.put("a", "2");
+  log.put("b", "");
+  EXPECT_EQ(contents(file), "head\na 1\na 2\n");
+  log.put("a", "3");
+  log.put("a", "3");
+  EXPECT_EQ(contents(file), "head\na 3\n");
 }
 
 TEST(LeaseRecordFile, WithoutFoldersNothingIsKept) {
