@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "procedures/radio.hpp"
+#include "service/call_limit.hpp"
 #include "service/log_control.hpp"
 #include "service/root_object.hpp"
 #include "system/bluez_bus.hpp"
@@ -60,6 +61,7 @@ int run(Journal& journal) {
   EventLoop loop;
   auto connection = sdbus::createSystemBusConnection();
   BusAttachment attachment{*connection, loop.event()};
+  const CallLimit call_limit{bus::native(*connection)};
   DialRecordFile dials{runtime_directory(), bus::id(*connection), journal};
   CacheDirectory cache{cache_directory(), loop, journal};
   LeaseRecordFile leases{runtime_directory(), state_directory(), bus::id(*connection), journal};

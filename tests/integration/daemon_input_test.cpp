@@ -171,6 +171,47 @@ TEST_F(DaemonInput, other_arguments_and_members_are_the_bus_librarys_to_refuse) 
             "org.freedesktop.DBus.Error.UnknownObject");
 }
 
+// Each is received as a whole by the bus library; nothing else may hold it. The peak counts, since the
+// service manager's MemoryMax= does.
+class DaemonLargeCalls : public DaemonInput {
+ protected:
+  pid_t daemon() { return world.daemon->process().pid(); }
+  void expect_small_peak(const PendingReply& reply, long most_kilobytes) {
+    expect_refused(reply, "large");
+    EXPECT_THAT(reply->message, HasSubstr("the arguments take more than 64 KiB"));
+    EXPECT_LE(process_status(daemon(), "VmHWM") - before_, most_kilobytes) << "from " << before_ << " kB";
+  }
+  void look_at_memory() {
+    std::ofstream("/proc/" + std::to_string(daemon()) + "/clear_refs") << "5";  // VmHWM begins anew
+    before_ = process_status(daemon(), "VmRSS");
+    ASSERT_GT(before_, 0);
+  }
+
+ private:
+  long before_ = 0;
+};
+
+TEST_F(DaemonLargeCalls, a_long_label_is_not_copied) {
+  look_at_memory();
+  for (int i = 0; i < 3; ++i)
+    expect_small_peak(client.establish(kLamp, {{"label", std::string(16 * 1024 * 1024, 'x')}}), 36 * 1024);
+  EXPECT_EQ(world.outcome(client.manager_property("State")), "ok");
+}
+
+TEST_F(DaemonLargeCalls, many_strings_are_not_unpacked) {
+  look_at_memory();
+  const auto many = std::vector<std::string>(1'000'000);
+  for (int i = 0; i < 3; ++i)
+    expect_small_peak(client.establish(kLamp, {{"required-uuids", many}}), 20 * 1024);
+  EXPECT_EQ(world.outcome(client.manager_property("State")), "ok");
+}
+
+TEST_F(DaemonLargeCalls, what_is_below_the_limit_is_read_and_refused_by_name) {
+  const auto reply = client.establish(kLamp, {{"label", std::string(60'000, 'x')}});
+  expect_refused(reply, "label");
+  EXPECT_THAT(reply->message, HasSubstr("has 60000"));
+}
+
 class DaemonAcceptance : public DaemonFixture {};
 
 TEST_F(DaemonAcceptance, the_ends_of_every_range_are_accepted) {
