@@ -162,6 +162,7 @@ Task<Answer<Services>> Connections::services(Caller caller, DeviceAddress addres
       co_return Refusal{
           Category::not_cached, "invalid",
           "invalid: no services are known of " + address.text() + "; connect it first: EstablishConnection"};
+    if (entry->object.empty()) entry->object = address.object_name();  // a file may lack it
     const auto age = std::max(radio_.cache.now() - entry->read_at, std::chrono::seconds{0});
     co_return Services{objects_of(entry->services, cached_path(*entry)), true, age};
   }

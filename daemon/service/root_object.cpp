@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+
 #include "core/printable.hpp"
 #include "service/description_json.hpp"
 #include "service/properties.hpp"
@@ -21,9 +23,12 @@ std::string short_name(Category category) {
   return std::string{name.substr(name.rfind('.') + 1)};
 }
 
-// "oa{sv}"
-void write_established(sd_bus_message* to, const std::string& path, const Established& established) {
+// "oa{sv}". Of what sd-bus appends, it refuses paths alone.
+int write_established(sd_bus_message* to, const std::string& path, const Established& established) {
   const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(established.elapsed);
+  if (!sd_bus_object_path_is_valid(path.c_str()) ||
+      !sd_bus_object_path_is_valid(established.bluez_device.c_str()))
+    return -EINVAL;
   sd_bus_message_append_basic(to, 'o', path.c_str());
   sd_bus_message_open_container(to, 'a', "{sv}");
   text_property(to, "state", std::string{text(established.stage)});
@@ -35,7 +40,7 @@ void write_established(sd_bus_message* to, const std::string& path, const Establ
   flag_property(to, "services-verified", established.services_verified);
   flag_property(to, "shared", established.shared);
   flag_property(to, "adopted", established.adopted);
-  sd_bus_message_close_container(to);
+  return sd_bus_message_close_container(to);
 }
 
 constexpr auto kQuotaSaid = std::chrono::minutes{1};  // a program that asks in a loop fills no journal
@@ -93,7 +98,7 @@ Caller RootObject::caller() {
 
 void RootObject::EstablishConnection(sdbus::Result<sdbus::ObjectPath, VariantMap>&& result,
                                      std::string address, Options options) {
-  Reply<sdbus::ObjectPath, VariantMap> reply{std::move(result)};
+  Reply<sdbus::ObjectPath, VariantMap> reply{std::move(result), log_, "EstablishConnection"};
   auto device = parse_address(address);
   if (auto* refusal = std::get_if<Refusal>(&device)) return reply.refuse_with(*refusal);
   auto parsed = parse_establish_options(options, radio_.settings.terms);
@@ -122,7 +127,8 @@ Task<Unit> RootObject::serve_establish(Reply<sdbus::ObjectPath, VariantMap> repl
   count_answer(established.adapter, established.stage == Stage::connected ? "ok" : "queued", began);
   if (established.services_from_cache) statistics_.count("services-from-cache");
   const auto path = object_path(address);
-  reply.answer_written(call.get(), [&](sd_bus_message* to) { write_established(to, path, established); });
+  reply.answer_written(call.get(), "oa{sv}",
+                       [&](sd_bus_message* to) { return write_established(to, path, established); });
   co_return Unit{};
 }
 
@@ -163,7 +169,7 @@ void RootObject::log_refused(const Caller& by, DeviceAddress address, const Refu
 
 void RootObject::ReleaseConnection(sdbus::Result<std::uint32_t>&& result, std::string address,
                                    Options options) {
-  Reply<std::uint32_t> reply{std::move(result)};
+  Reply<std::uint32_t> reply{std::move(result), log_, "ReleaseConnection"};
   auto device = parse_address(address);
   if (auto* refusal = std::get_if<Refusal>(&device)) return reply.refuse_with(*refusal);
   auto only = parse_release_options(options);
@@ -184,7 +190,7 @@ Task<Unit> RootObject::serve_release(Reply<std::uint32_t> reply, Task<Answer<std
 }
 
 void RootObject::Disconnect(sdbus::Result<>&& result, std::string address) {
-  Reply<> reply{std::move(result)};
+  Reply<> reply{std::move(result), log_, "Disconnect"};
   auto device = parse_address(address);
   if (auto* refusal = std::get_if<Refusal>(&device)) return reply.refuse_with(*refusal);
   const auto to = std::get<DeviceAddress>(device);
@@ -199,7 +205,7 @@ void RootObject::Disconnect(sdbus::Result<>&& result, std::string address) {
 
 void RootObject::CloseStaleConnections(sdbus::Result<std::uint32_t>&& result, std::string address,
                                        Options options) {
-  Reply<std::uint32_t> reply{std::move(result)};
+  Reply<std::uint32_t> reply{std::move(result), log_, "CloseStaleConnections"};
   auto device = parse_address(address);
   if (auto* refusal = std::get_if<Refusal>(&device)) return reply.refuse_with(*refusal);
   auto only_others = parse_flag(options, "only-other-adapters");
@@ -236,7 +242,7 @@ Task<Unit> RootObject::serve_disconnect(Reply<> reply, Task<Answer<Unit>> answer
 }
 
 void RootObject::GetServices(sdbus::Result<ManagedObjects, VariantMap>&& result, std::string address) {
-  Reply<ManagedObjects, VariantMap> reply{std::move(result)};
+  Reply<ManagedObjects, VariantMap> reply{std::move(result), log_, "GetServices"};
   auto device = parse_address(address);
   if (auto* refusal = std::get_if<Refusal>(&device)) return reply.refuse_with(*refusal);
   auto answer = connections_.services(caller(), std::get<DeviceAddress>(device));
@@ -252,15 +258,17 @@ Task<Unit> RootObject::serve_services(Reply<ManagedObjects, VariantMap> reply,
   }
   const auto& services = std::get<Services>(answered);
   const auto age = std::chrono::microseconds{services.age};
-  VariantMap info;
-  info.emplace("from-cache", sdbus::Variant{services.from_cache});
-  info.emplace("age-usec", sdbus::Variant{static_cast<std::uint64_t>(age.count())});
-  reply.answer(managed_objects(services.objects), info);
+  reply.answer_made([&] {
+    VariantMap info;
+    info.emplace("from-cache", sdbus::Variant{services.from_cache});
+    info.emplace("age-usec", sdbus::Variant{static_cast<std::uint64_t>(age.count())});
+    return std::tuple{managed_objects(services.objects), std::move(info)};
+  });
   co_return Unit{};
 }
 
 void RootObject::ClearCache(sdbus::Result<bool>&& result, std::string address, Options options) {
-  Reply<bool> reply{std::move(result)};
+  Reply<bool> reply{std::move(result), log_, "ClearCache"};
   auto device = parse_address(address);
   if (auto* refusal = std::get_if<Refusal>(&device)) return reply.refuse_with(*refusal);
   auto force = parse_flag(options, "force");
@@ -286,7 +294,7 @@ Task<Unit> RootObject::serve_clear(Reply<bool> reply, Caller by, std::string wha
 }
 
 void RootObject::ClearAllCaches(sdbus::Result<std::uint32_t>&& result) {
-  Reply<std::uint32_t> reply{std::move(result)};
+  Reply<std::uint32_t> reply{std::move(result), log_, "ClearAllCaches"};
   const auto by = caller();
   serving_.spawn(serve_clear_all(std::move(reply), by, connections_.clear_all_caches(by)));
 }
@@ -313,7 +321,7 @@ void RootObject::log_cleared(const Caller& by, const std::string& what, const st
 }
 
 void RootObject::Describe(sdbus::Result<std::string>&& result, std::string address) {
-  Reply<std::string> reply{std::move(result)};
+  Reply<std::string> reply{std::move(result), log_, "Describe"};
   std::optional<DeviceAddress> device;
   if (!address.empty()) {
     auto parsed = parse_address(address);

@@ -79,6 +79,16 @@ TEST_F(OfflineServices, tell_their_age_and_grow_young_with_a_connection) {
   EXPECT_TRUE(world.until([&] { return entry()["read-at"] > hours_ago.count(); }));
 }
 
+// "object" may be missing in a file.
+TEST_F(OfflineServices, without_the_name_of_their_object_are_below_that_of_their_address) {
+  ASSERT_NO_FATAL_FAILURE(learn_the_lamp());
+  const auto before = value_of(get_services());
+  auto nameless = entry();
+  ASSERT_EQ(nameless.erase("object"), 1u);
+  put(nameless);
+  EXPECT_EQ(value_of(get_services()), before);
+}
+
 // A host without a clock of its own starts in the past.
 TEST_F(OfflineServices, of_the_future_are_of_now) {
   ASSERT_NO_FATAL_FAILURE(learn_the_lamp());
