@@ -1,5 +1,5 @@
 // Appending writes one line at a time, so what a crash cuts off is the last one, which is then no whole line.
-// No fsync: this guards against our own end, and the kernel writes what it has.
+// No fsync: appending guards against our own end, and the kernel writes what it has.
 #include "system/line_log.hpp"
 
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <utility>
 
 #include "system/cache_pass.hpp"
@@ -17,6 +18,8 @@
 
 namespace bleconnd {
 namespace {
+
+constexpr char kFormer[] = ".old";  // behind the name
 
 // 0 or an errno.
 int write_whole(int file, std::string_view text) {
@@ -56,11 +59,41 @@ std::map<std::string, std::string> LineLog::read() {
   if (file_.empty()) return values_;
   const int error = contents(file_, kMostBytes, text);
   if (error == ENOENT) return values_;
-  if (error != 0)
+  if (error != 0) {
     cannot_be_used(std::strerror(error));
-  else if (!text.empty() && !take(text))
-    cannot_be_used("its first line is not \"" + kind_ + "\"");
+    return values_;
+  }
+  if (take(text)) return values_;
+  former_counts_ = take_former();
+  if (!text.empty()) cannot_be_used("its first line is not \"" + kind_ + "\"");
   return values_;
+}
+
+bool LineLog::take_former() {
+  std::string text;
+  if (!outlives_the_host() || contents(file_ + kFormer, kMostBytes, text) != 0 || !take(text)) return false;
+  journal_.tell(LogLevel::warning, {.kind = LogKind::record_damaged},
+                "{} is empty or damaged, as a loss of power leaves it: {}{} from before it is used; what has "
+                "changed since then has to be said again",
+                file_, file_, kFormer);
+  return true;
+}
+
+// Its ctime tells since when the present file is the present one: for so long it may not be on the disk yet,
+// and what is on the disk is not given up for it. A file system without links keeps none.
+void LineLog::keep_former() {
+  const auto former = file_ + kFormer;
+  struct stat kept {
+  }, present{};
+  const bool is_young =
+      stat(former.c_str(), &kept) == 0 && std::time(nullptr) - kept.st_ctime < kOnDiskSeconds;
+  if (former_counts_ || is_young) {
+    (void)chmod(former.c_str(), S_IRUSR | S_IWUSR);
+    return;
+  }
+  if (unusable_ || stat(file_.c_str(), &present) < 0 || present.st_size == 0) return;
+  unlink(former.c_str());
+  if (link(file_.c_str(), former.c_str()) < 0) return;
 }
 
 // False: it is none of ours, or of another version.
@@ -135,6 +168,7 @@ bool LineLog::rewrite() {
   Descriptor file{open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
                        S_IRUSR | S_IWUSR)};
   int error = file.get() < 0 ? errno : write_whole(file.get(), text);
+  if (error == 0 && outlives_the_host()) keep_former();
   const char* trouble = "cannot be written";
   if (error == 0 && (error = set_aside()) != 0)
     trouble = "cannot be used nor set aside (.bad): it is left as it is, and nothing is kept";
@@ -147,6 +181,7 @@ bool LineLog::rewrite() {
   }
   appended_ = std::move(file);
   whole_ = true;
+  former_counts_ = false;
   lines_ = values_.size();
   bytes_ = rewritten_ = text.size();
   return true;

@@ -76,7 +76,8 @@ StatisticsFile::StatisticsFile(const std::string& state, EventLoop& loop, const 
   std::error_code error;
   const bool is_there =
       !state.empty() && std::filesystem::file_size(state + "/statistics", error) > 0 && !error;
-  if (is_there && lines_.usable() && (all == kept.end() || !read_statistics(all->second, statistics_)))
+  const bool is_read = all != kept.end() && read_statistics(all->second, statistics_);
+  if (!is_read && is_there && lines_.usable())
     journal.tell(LogLevel::warning, {.kind = LogKind::record_damaged},
                  "the statistics are damaged, they begin at zero");
   statistics_.on_change([this] { changed(); });

@@ -184,6 +184,49 @@ TEST(LeaseRecordFile, WhatCannotBeSetAsideIsLeftAsItIs) {
   EXPECT_THAT(said, HasSubstr(file + " is written again"));
 }
 
+// XFS and f2fs can leave the name of the new file without its data; of a damaged head it is the same.
+TEST(LineLog, TheFormerFileCountsWhereALossOfPowerLeftTheNewOneEmpty) {
+  for (const std::string& left : {std::string{}, std::string(100, '\0'), std::string{"hea"}}) {
+    TemporaryDirectory folder;
+    const auto file = folder.path().string() + "/log";
+    const Journal journal;
+    const auto life = [&](const std::string& key) {
+      LineLog log{file, "head", journal};
+      auto found = log.read();
+      if (!key.empty()) log.put(key, "1");
+      return found;
+    };
+    using Lines = std::map<std::string, std::string>;
+    life("a");
+    EXPECT_FALSE(std::filesystem::exists(file + ".old"));
+    life("b");
+    life("c");  // soon after: the one of b may not be on the disk yet
+    EXPECT_EQ(contents(file + ".old"), "head\na 1\n");
+    EXPECT_EQ(contents(file), "head\na 1\nb 1\nc 1\n");
+    std::ofstream{file} << left;
+    Captured captured;
+    EXPECT_EQ(life("d"), (Lines{{"a", "1"}}));
+    EXPECT_THAT(captured.text(), HasSubstr(file + ".old from before it is used"));
+    std::ofstream{file} << left;
+    EXPECT_EQ(life(""), (Lines{{"a", "1"}})) << "an empty file took the place of the former one";
+  }
+}
+
+TEST(LineLog, NothingFormerIsKeptOfOneRunNorWhereTheFileWasRemoved) {
+  TemporaryDirectory folder;
+  const auto file = folder.path().string() + "/log";
+  const Journal journal;
+  for (int life = 0; life < 2; ++life) {
+    LineLog log{file, "head", journal, "run"};
+    (void)log.read();
+    log.put("a", std::to_string(life));
+  }
+  EXPECT_FALSE(std::filesystem::exists(file + ".old"));
+  std::ofstream{file + ".old"} << "head\na 1\n";
+  std::filesystem::remove(file);
+  EXPECT_THAT((LineLog{file, "head", journal}.read()), IsEmpty());
+}
+
 TEST(LineLog, IsNotTouchedWhereNothingChanges) {
   TemporaryDirectory folder;
   const auto file = folder.path().string() + "/log";
