@@ -217,8 +217,7 @@ class Run {
     const bool must_be_heard = routes.empty() || was_unanswered() || stands_in_the_way(routes.front());
     // The absentees are listened for together.
     if (terms_.unattended && must_be_heard) co_return Cause::window_over;
-    if (terms_.unattended && !waits_elsewhere(routes, objects.value()))
-      co_return Target{std::move(routes), {}};
+    if (terms_.unattended && !all_full(routes)) co_return Target{std::move(routes), {}};
     progress_.stage(Stage::discovering, {});
     watch_.reset();  // its rules: a device that is away is listened for by those of its adapters
     const auto window = must_be_heard ? Duration{terms_.attempt_timeout} : Duration{kElsewhere};
@@ -266,10 +265,10 @@ class Run {
     return (failed_here || full_here || avoided_here) && unseen_adapter(radio_, terms_, objects);
   }
 
-  // For a slot, though an adapter that has one may hear the device, now or later.
-  bool waits_elsewhere(const std::vector<Route>& routes, const std::vector<DeviceState>& objects) const {
-    const auto is_full = [this](const Route& route) { return radio_.queue.full(route.adapter_address); };
-    return std::ranges::all_of(routes, is_full) && unseen_adapter(radio_, terms_, objects);
+  // A wait for a slot can be long, and an adapter that has not seen the device may have one.
+  bool all_full(const std::vector<Route>& routes) const {
+    return std::ranges::all_of(
+        routes, [this](const Route& route) { return radio_.queue.full(route.adapter_address); });
   }
 
   Task<Outcome<>> bring_up(Route route, std::vector<Discovery::Token> discovering,

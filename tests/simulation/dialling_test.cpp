@@ -465,6 +465,39 @@ TEST(Discovering, AStopWhoseRefusalComesTooLateLeavesNoScanForNobody) {
   EXPECT_EQ(stage.bluetoothd.discoveries(Program::ours), 0U);
 }
 
+// The dial that it was stopped for goes on, and the adapter goes.
+TEST(Discovering, AStopWhoseAnswerIsLostEndsWithItsAdapter) {
+  Stage stage;
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.bluetoothd.peer(kLamp).link_time = 15s;
+  stage.bluetoothd.faults["StopDiscovery"] = {{.answered = false, .orphans = true}};
+  auto call = stage.establish(kAlice, kLamp);
+  stage.run_for(8s);
+  EXPECT_EQ(stage.stage(kLamp), "connecting");
+  EXPECT_EQ(stage.count("StopDiscovery"), 2U);
+  stage.bluetoothd.unplug(kFirst);
+  stage.run_for(2s);
+  stage.bluetoothd.plug(kFirst);
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text(), "ok hci0");
+  EXPECT_EQ(stage.bluetoothd.scans_for_nobody(), 0U);
+}
+
+// Refused, then not answered, then nothing to stop: as if the session that was started anew had ended by
+// itself.
+TEST(Discovering, AStopThatIsRefusedThenLostIsTriedUntilItIsDone) {
+  Stage stage;
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.bluetoothd.faults["StopDiscovery"] = {
+      {.name = "org.bluez.Error.InProgress", .text = "Operation already in progress", .orphans = true},
+      {.answered = false},
+      {.name = "org.bluez.Error.Failed", .text = "No discovery started"}};
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.run_for(30s);
+  EXPECT_EQ(stage.bluetoothd.scans_for_nobody(), 0U);
+  EXPECT_EQ(stage.bluetoothd.discoveries(Program::ours), 0U);
+}
+
 TEST(Discovering, AnAdapterThatComesUpMeanwhileListensToo) {
   Stage stage;
   stage.bluetoothd.hears(kSecond, kLamp);

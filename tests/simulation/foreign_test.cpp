@@ -156,6 +156,19 @@ TEST(ForeignLink, IsRecognizedOnAKnownRoute) {
   EXPECT_TRUE(stage.foreign_link_is_up());
 }
 
+// BlueZ 5.67 and newer say so of a link that is up.
+TEST(ForeignLink, ThatIsCalledInProgressIsAdopted) {
+  Neighbour stage;
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
+  stage.run_until_answered(stage.release(kAlice, kLamp));
+  stage.run_for(1s);
+  stage.foreign_link();
+  stage.bluetoothd.faults["Connect"] = {{.name = "org.bluez.Error.InProgress", .text = "In Progress"}};
+  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0 shared");
+  EXPECT_EQ(stage.count("Connect"), 1U);
+  EXPECT_THAT(stage.effects("attempt"), IsEmpty());
+}
+
 TEST(ForeignLink, IsNotEndedByACancelOnAKnownRoute) {
   Neighbour stage;
   EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");

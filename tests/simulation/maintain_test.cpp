@@ -139,6 +139,20 @@ TEST(Maintain, ConnectsAgainAfterALoss) {
   EXPECT_EQ(stage.count("StartDiscovery"), 0U) << "BlueZ still has the object";
 }
 
+TEST(Maintain, ThatBacksOffEndsWithTheDaemon) {
+  Maintained stage;
+  stage.bluetoothd.peer(kLamp).manner.completes = false;
+  stage.bluetoothd.drop_link(kLamp);
+  stage.world.run_until([&] { return stage.effects("attempt").size() == 3; }, 200s);
+  stage.run_for(100ms);
+  EXPECT_EQ(stage.stage(kLamp), "backing-off");
+  stage.stop_daemon(3s);
+  stage.start_daemon();
+  stage.bluetoothd.peer(kLamp).manner.completes = true;
+  stage.run_for(20s);
+  EXPECT_EQ(stage.stage(kLamp), "connected");
+}
+
 TEST(Maintain, EndsWithItsLease) {
   Maintained stage;
   auto released = stage.release(kAlice, kLamp);

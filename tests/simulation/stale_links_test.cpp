@@ -221,6 +221,37 @@ TEST(ClearCache, LeavesTheObjectOfADeviceThatIsDialledMeanwhile) {
   EXPECT_EQ(stage.count("RemoveDevice"), 0U);
 }
 
+TEST(ClearCache, ByForceLeavesALinkThatOthersLeaseMeanwhile) {
+  Left stage;
+  stage.seen_before(kLamp);
+  stage.begin();
+  CallHandle call;
+  stage.at_call("GetManagedObjects", [&] {
+    if (!call) call = stage.establish(kBob, kLamp);
+  });
+  auto cleared = stage.clear_cache(kAlice, kLamp, true);
+  stage.run_until_answered(cleared);
+  ASSERT_TRUE(call);
+  stage.run_until_answered(call);
+  EXPECT_EQ(call->text().substr(0, 2), "ok");
+  EXPECT_EQ(stage.count("RemoveDevice"), 0U);
+}
+
+TEST(ClearAllCaches, LeavesTheObjectsOfDevicesThatAreDialledMeanwhile) {
+  Left stage;
+  for (auto& device : {kLamp, kLock}) stage.seen_before(device);
+  stage.begin();
+  CallHandle call;
+  stage.at_call("RemoveDevice", [&] {
+    if (!call) call = stage.establish(kBob, kLock);
+  });
+  auto cleared = stage.clear_all_caches();
+  stage.run_until_answered(cleared);
+  ASSERT_TRUE(call);
+  stage.run_until_answered(call);
+  EXPECT_EQ(stage.count("RemoveDevice"), 1U) << "of the lamp";
+}
+
 TEST(StaleLinks, ThatIsAdoptedWhileItIsLookedAtStays) {
   Left stage;
   stage.link_of_others(kLamp);

@@ -80,6 +80,19 @@ TEST(BackOff, TheLinkThatDoesNotGoDownIsWaitedForFiveSecondsThenForgotten) {
   EXPECT_EQ(call->text(), "ok hci0");
 }
 
+TEST(BackOff, WhoIsGivenUpWhileTheOldLinkStaysIsAnsweredAtOnce) {
+  Stage stage;
+  stage.bluetoothd.hears(kFirst, kLamp);
+  stage.bluetoothd.peer(kLamp).first = {Manner{.mute = true}};
+  stage.bluetoothd.faults["Disconnect"] = {{.name = {}}};  // success, and nothing happens
+  auto call = stage.establish(kAlice, kLamp, with_attempts(5s, 2));
+  stage.world.run_until([&] { return !stage.effects("attempt").empty(); }, 20s);
+  stage.run_for(1s);
+  stage.release(kAlice, kLamp);
+  stage.run_until_answered(call, 100ms);
+  EXPECT_EQ(call->text(), "Cancelled cancelled");
+}
+
 struct Early : Stage {
   Early() {
     keep_object(kLamp);

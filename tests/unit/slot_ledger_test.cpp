@@ -97,6 +97,8 @@ TEST(SlotLedger, CountsTheLinksThatEnd) {
   ledger.other_went(kFirst, kLock);
   EXPECT_EQ(ended(), 4U);
   EXPECT_EQ(ledger.links_ended(kSecond), 0U);
+  ledger.free(kFirst, kBell);
+  EXPECT_EQ(ended(), 4U) << "it held none, though the lamp does";
 }
 
 TEST(SlotLedger, AnAdoptedLinkMayExceedTheLimit) {
