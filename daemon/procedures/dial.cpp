@@ -364,6 +364,9 @@ Task<Outcome<Dialled>> pair_first(Radio& radio, DeviceWatch& watch, Route route,
   const auto until = radio.now() + kHangUp;
   auto before = co_await radio.bluez.get_device(route.path, until, stop);
   if (!before.ok()) co_return unanswered_within(10, before.failure());
+  // Granted on a full adapter, for the link that another program had there; it has ended since.
+  const bool has_link = before.value().connected && watch.seen().connected;
+  if (!has_link && radio.queue.overdrawn(route.adapter_address)) co_return Cause::slots_taken;
   if (before.value().bonded) co_return Cause::invalid;
   auto paired =
       co_await dial_once(radio, watch, route, device, terms, true, std::move(discovering), turn, stop);

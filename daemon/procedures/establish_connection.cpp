@@ -379,6 +379,7 @@ class Run {
       case Cause::adapter_off:
       case Cause::adapter_busy:
       case Cause::stack_down:
+      case Cause::slots_taken:
       case Cause::cancelled:
         return false;
       default:

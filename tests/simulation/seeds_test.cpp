@@ -89,7 +89,8 @@ constexpr std::array kFound{
     Found{58869, ""},              // a call whose session had ended, destroyed before it began
     Found{69806, "adapter,configuration,crash"},  // a loss and another program's link, told in one signal
     Found{31684, "neighbour"},                    // the host wakes in the instant in which it goes to sleep
-    Found{83073, "sleep"},           // discovery went on under a path that had become another adapter's
+    Found{83073, "sleep"},  // discovery went on under a path that had become another adapter's
+    Found{89469, "bluetoothd,call,configuration"},  // paired on a full adapter as another's link there ended
     Found{5477, "crash,neighbour"},  // the answer that says "forgotten" to StopDiscovery came too late
 };
 
