@@ -534,6 +534,7 @@ void Core::bus_ended() {
   }
   // A program that calls again at once is told in a turn of its own, like all that call from here on.
   std::vector<std::uint64_t> numbers;
+  numbers.reserve(waiting_.size());
   for (auto& [number, waiting] : waiting_) numbers.push_back(number);
   for (const auto number : numbers) finish(number, *is_deaf_);
 }
