@@ -88,7 +88,7 @@ void LineLog::keep_former() {
   const bool is_young =
       stat(former.c_str(), &kept) == 0 && std::time(nullptr) - kept.st_ctime < kOnDiskSeconds;
   if (former_counts_ || is_young) {
-    (void)chmod(former.c_str(), S_IRUSR | S_IWUSR);
+    (void)chmod(former.c_str(), S_IRUSR | S_IWUSR);  // its ctime is that of the file that comes now
     return;
   }
   if (unusable_ || stat(file_.c_str(), &present) < 0 || present.st_size == 0) return;

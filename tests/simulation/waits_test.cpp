@@ -66,31 +66,33 @@ TEST(BackOff, TheNextDialWaitsUntilTheOldLinkIsDown) {
                           HasSubstr("Connect hci0/01")));
 }
 
+// The first attempt has failed, and its link is up though Disconnect was answered.
+struct LinkStays : Stage {
+  LinkStays() {
+    bluetoothd.hears(kFirst, kLamp);
+    bluetoothd.peer(kLamp).first = {Manner{.mute = true}};
+    bluetoothd.faults["Disconnect"] = {{.name = {}}};  // success, and nothing happens
+    call = establish(kAlice, kLamp, with_attempts(5s, 2));
+    world.run_until([&] { return !effects("attempt").empty(); }, 20s);
+  }
+  CallHandle call;
+};
+
 TEST(BackOff, TheLinkThatDoesNotGoDownIsWaitedForFiveSecondsThenForgotten) {
-  Stage stage;
-  stage.bluetoothd.hears(kFirst, kLamp);
-  stage.bluetoothd.peer(kLamp).first = {Manner{.mute = true}};
-  stage.bluetoothd.faults["Disconnect"] = {{.name = {}}};  // success, and nothing happens
-  auto call = stage.establish(kAlice, kLamp, with_attempts(5s, 2));
-  stage.world.run_until([&] { return !stage.effects("attempt").empty(); }, 20s);
+  LinkStays stage;
   const auto failed = stage.world.now();
   stage.world.run_until([&] { return stage.count("RemoveDevice") == 1; }, 20s);
   EXPECT_THAT(stage.world.now() - failed, about(5000ms));
-  stage.run_until_answered(call);
-  EXPECT_EQ(call->text(), "ok hci0");
+  stage.run_until_answered(stage.call);
+  EXPECT_EQ(stage.call->text(), "ok hci0");
 }
 
 TEST(BackOff, WhoIsGivenUpWhileTheOldLinkStaysIsAnsweredAtOnce) {
-  Stage stage;
-  stage.bluetoothd.hears(kFirst, kLamp);
-  stage.bluetoothd.peer(kLamp).first = {Manner{.mute = true}};
-  stage.bluetoothd.faults["Disconnect"] = {{.name = {}}};  // success, and nothing happens
-  auto call = stage.establish(kAlice, kLamp, with_attempts(5s, 2));
-  stage.world.run_until([&] { return !stage.effects("attempt").empty(); }, 20s);
+  LinkStays stage;
   stage.run_for(1s);
   stage.release(kAlice, kLamp);
-  stage.run_until_answered(call, 100ms);
-  EXPECT_EQ(call->text(), "Cancelled cancelled");
+  stage.run_until_answered(stage.call, 100ms);
+  EXPECT_EQ(stage.call->text(), "Cancelled cancelled");
 }
 
 struct Early : Stage {
