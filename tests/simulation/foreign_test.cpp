@@ -16,6 +16,13 @@ struct Neighbour : Stage {
     ASSERT_EQ(bluetoothd.links(Program::foreign), 1U);
     begin();
   }
+  // We have had a link there ourselves.
+  void foreign_link_on_a_known_route() {
+    EXPECT_EQ(connect(kAlice, kLamp), "ok hci0");
+    run_until_answered(release(kAlice, kLamp));
+    run_for(1s);
+    foreign_link();
+  }
   void daemon_and_caller_are_killed() {
     run_for(1s);
     crash_daemon();
@@ -146,10 +153,7 @@ TEST(ForeignLink, ThatIsLostEndsTheLease) {
 // program's.
 TEST(ForeignLink, IsRecognizedOnAKnownRoute) {
   Neighbour stage;
-  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
-  stage.run_until_answered(stage.release(kAlice, kLamp));
-  stage.run_for(1s);
-  stage.foreign_link();
+  stage.foreign_link_on_a_known_route();
   EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0 shared");
   stage.run_until_answered(stage.release(kAlice, kLamp));
   stage.run_for(5s);
@@ -159,10 +163,7 @@ TEST(ForeignLink, IsRecognizedOnAKnownRoute) {
 // BlueZ 5.67 and newer say so of a link that is up.
 TEST(ForeignLink, ThatIsCalledInProgressIsAdopted) {
   Neighbour stage;
-  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
-  stage.run_until_answered(stage.release(kAlice, kLamp));
-  stage.run_for(1s);
-  stage.foreign_link();
+  stage.foreign_link_on_a_known_route();
   stage.bluetoothd.faults["Connect"] = {{.name = "org.bluez.Error.InProgress", .text = "In Progress"}};
   EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0 shared");
   EXPECT_EQ(stage.count("Connect"), 1U);
@@ -171,10 +172,7 @@ TEST(ForeignLink, ThatIsCalledInProgressIsAdopted) {
 
 TEST(ForeignLink, IsNotEndedByACancelOnAKnownRoute) {
   Neighbour stage;
-  EXPECT_EQ(stage.connect(kAlice, kLamp), "ok hci0");
-  stage.run_until_answered(stage.release(kAlice, kLamp));
-  stage.run_for(1s);
-  stage.foreign_link();
+  stage.foreign_link_on_a_known_route();
   auto call = stage.establish(kAlice, kLamp);
   stage.world.run_until([&] { return stage.count("Connect") > 0; }, 10s);
   stage.release(kAlice, kLamp);
