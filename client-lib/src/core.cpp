@@ -376,19 +376,21 @@ void Core::send(Waiting& waiting) {
   if (waiting.options.on_state) tell_state_now(waiting.address, waiting.number);
 }
 
+void Core::send_if_unsent(std::uint64_t number) {
+  const auto at = waiting_.find(number);
+  if (at != waiting_.end() && !at->second->slot && !at->second->over) send(*at->second);
+}
+
 void Core::send_unsent() {
   while (!unsent_.empty() && calls_sent_ < kCallsOnWire) {
-    const auto at = waiting_.find(unsent_.front());
+    const auto next = unsent_.front();
     unsent_.pop_front();
-    if (at != waiting_.end() && !at->second->slot && !at->second->over) send(*at->second);
+    send_if_unsent(next);
   }
 }
 
 void Core::send_held(const std::string& address) {
-  for (const auto number : waiting_for(address)) {
-    const auto at = waiting_.find(number);
-    if (at != waiting_.end() && !at->second->slot && !at->second->over) send(*at->second);
-  }
+  for (const auto number : waiting_for(address)) send_if_unsent(number);
 }
 
 // What runs already changes its state later: what it is now is asked for.

@@ -173,6 +173,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   std::optional<Error> refused(const std::string& address, const Options& options) const;
   void send(Waiting& waiting);
+  void send_if_unsent(std::uint64_t number);
   void send_unsent();
   void send_held(const std::string& address);
   void answered(Waiting& waiting, sd_bus_message* reply);
