@@ -9,7 +9,9 @@ namespace bleconnd {
 namespace {
 
 constexpr std::string_view kObjectPrefix = "dev_";
+constexpr std::size_t kPairs = 6;
 constexpr std::size_t kTextLength = 17;  // six pairs, five colons
+constexpr std::uint64_t kBroadcast = 0xFFFF'FFFF'FFFF;
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -18,34 +20,20 @@ int hex_value(char c) {
   return -1;
 }
 
-std::string joined(const std::array<std::uint8_t, 6>& bytes, char separator) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
-  std::string text;
-  text.reserve(kTextLength);
-  for (auto byte : bytes) {
-    if (!text.empty()) text += separator;
-    text += digits[byte >> 4];
-    text += digits[byte & 0xF];
-  }
-  return text;
-}
-
 }  // namespace
 
 std::optional<DeviceAddress> DeviceAddress::parse(std::string_view text) {
   if (text.size() != kTextLength) return std::nullopt;
-  std::array<std::uint8_t, 6> bytes{};
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
+  std::uint64_t bits = 0;
+  for (std::size_t i = 0; i < kPairs; ++i) {
     const auto high = hex_value(text[3 * i]);
     const auto low = hex_value(text[3 * i + 1]);
     if (high < 0 || low < 0) return std::nullopt;
     if (i > 0 && text[3 * i - 1] != ':') return std::nullopt;
-    bytes[i] = static_cast<std::uint8_t>(high * 16 + low);
+    bits = bits << 8 | static_cast<std::uint64_t>(high * 16 + low);
   }
-  constexpr std::array<std::uint8_t, 6> none{};
-  constexpr std::array<std::uint8_t, 6> broadcast{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
-  if (bytes == none || bytes == broadcast) return std::nullopt;
-  return DeviceAddress{bytes};
+  if (bits == 0 || bits == kBroadcast) return std::nullopt;
+  return DeviceAddress{bits};
 }
 
 std::optional<DeviceAddress> DeviceAddress::of_object_name(std::string_view name) {
@@ -56,12 +44,23 @@ std::optional<DeviceAddress> DeviceAddress::of_object_name(std::string_view name
   return address && address->object_name() == name ? address : std::nullopt;
 }
 
+std::string DeviceAddress::joined(char separator) const {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  std::string text(kTextLength, separator);
+  auto rest = bits_;
+  for (auto i = kPairs; i-- > 0; rest >>= 8) {
+    text[3 * i] = digits[rest >> 4 & 0xF];
+    text[3 * i + 1] = digits[rest & 0xF];
+  }
+  return text;
+}
+
 std::string DeviceAddress::text() const {
-  return joined(bytes_, ':');
+  return joined(':');
 }
 
 std::string DeviceAddress::object_name() const {
-  return std::string{kObjectPrefix} + joined(bytes_, '_');
+  return std::string{kObjectPrefix} + joined('_');
 }
 
 }  // namespace bleconnd

@@ -2,7 +2,6 @@
 // colons. Parsing is the gate for everything that comes from callers and from BlueZ; file names and object
 // paths are built from it.
 #pragma once
-#include <array>
 #include <compare>
 #include <cstdint>
 #include <optional>
@@ -25,8 +24,9 @@ class DeviceAddress {
   auto operator<=>(const DeviceAddress&) const = default;
 
  private:
-  explicit DeviceAddress(std::array<std::uint8_t, 6> bytes) : bytes_{bytes} {}
-  std::array<std::uint8_t, 6> bytes_;  // as printed, most significant first
+  explicit DeviceAddress(std::uint64_t bits) : bits_{bits} {}
+  std::string joined(char separator) const;
+  std::uint64_t bits_;  // 48; one number, since what is known of a device is looked up by it at every step
 };
 
 }  // namespace bleconnd
