@@ -249,6 +249,7 @@ Task<Outcome<>> BluezBus::dial_call(std::string path, const char* member, TimePo
                                     std::stop_token stop) {
   if (owner().empty()) co_return no_bluetoothd();
   auto& line = dial_lines_.line(path);
+  const DialLines::UnderWay under_way{dial_lines_, path, line};
   auto message = line.new_call(owner(), path, kDeviceInterface, member);
   DbusCall<Unit> call{loop_, line, std::move(message), read_nothing, deadline, std::move(stop)};
   co_return co_await call;

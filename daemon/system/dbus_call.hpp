@@ -28,33 +28,26 @@ class DbusCall final : public Pending<Outcome<T>>, private DbusLine::Waiter {
         message_{std::move(message)},
         read_{std::move(read)},
         deadline_{deadline} {}
-  ~DbusCall() override { withdraw(); }
+  ~DbusCall() override { line_.withdraw(*this); }
 
  private:
   void start() override {
     if (deadline_ != kNever) timer_ = this->executor_.call_at(deadline_, [this] { give_up(Cause::timeout); });
-    waits_ = true;  // first: a call that cannot be made fails at once
     line_.call(std::move(message_), *this);
   }
   void abandon() override {
     timer_.reset();
-    withdraw();
-  }
-  // The line looks for it among all calls, so only if it is there.
-  void withdraw() {
-    if (std::exchange(waits_, false)) line_.withdraw(*this);
+    line_.withdraw(*this);
   }
   void give_up(Cause cause) {
     abandon();
     this->complete(cause);
   }
   void answered(sd_bus_message* reply) override {
-    waits_ = false;
     timer_.reset();
     this->complete(read_(DbusAnswer{reply}));
   }
   void failed(Failure failure) override {
-    waits_ = false;
     timer_.reset();
     this->complete(read_(DbusAnswer{std::move(failure)}));
   }
@@ -64,7 +57,6 @@ class DbusCall final : public Pending<Outcome<T>>, private DbusLine::Waiter {
   BusMessage message_;
   Read read_;
   TimePoint deadline_;
-  bool waits_ = false;  // in the line
   std::unique_ptr<Executor::Timer> timer_;
 };
 

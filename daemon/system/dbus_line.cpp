@@ -2,7 +2,7 @@
 // deadlines are the only ones.
 #include "system/dbus_line.hpp"
 
-#include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -28,33 +28,47 @@ BusMessage DbusLine::new_call(const std::string& destination, const std::string&
 
 void DbusLine::call(BusMessage message, Waiter& waiter) {
   if (!message) return waiter.failed({Cause::bluez_error, "the call could not be made"});
-  queued_.push_back({this, std::move(message), &waiter});
+  auto& call = queued_.emplace_back(Call{this, std::move(message), &waiter});
+  call.place = std::prev(queued_.end());
+  waiter.call_ = &call;
   send_next();
 }
 
 void DbusLine::send_next() {
   while (!queued_.empty() && sent_.size() < kUnanswered) {
-    sent_.splice(sent_.end(), queued_, queued_.begin());
-    send(std::prev(sent_.end()));
+    auto& call = queued_.front();
+    sent_.splice(sent_.end(), queued_, call.place);
+    call.sent = true;
+    send(call);
   }
 }
 
-void DbusLine::send(std::list<Call>::iterator call) {
+void DbusLine::send(Call& call) {
   sd_bus_slot* slot{};
-  const int sent = sd_bus_call_async(bus_, &slot, call->message.get(), on_answer, &*call, UINT64_MAX);
-  call->slot.reset(slot);
+  const int sent = sd_bus_call_async(bus_, &slot, call.message.get(), on_answer, &call, UINT64_MAX);
+  call.slot.reset(slot);
   if (sent >= 0) return;
-  auto* waiter = call->waiter;
-  sent_.erase(call);
+  auto* waiter = forget_waiter(call);
+  end(call);
   waiter->failed(failure_of_errno(-sent));
 }
 
+DbusLine::Waiter* DbusLine::forget_waiter(Call& call) {
+  if (call.waiter) call.waiter->call_ = nullptr;
+  return std::exchange(call.waiter, nullptr);
+}
+
+// Also frees its slot: sd-bus will not call back.
+void DbusLine::end(Call& call) {
+  (call.sent ? sent_ : queued_).erase(call.place);
+}
+
 int DbusLine::on_answer(sd_bus_message* reply, void* call_, sd_bus_error*) {
-  auto& line = *static_cast<Call*>(call_)->line;
-  const auto call =
-      std::find_if(line.sent_.begin(), line.sent_.end(), [&](const Call& each) { return &each == call_; });
-  auto* waiter = call->waiter;
-  line.sent_.erase(call);
+  auto& call = *static_cast<Call*>(call_);
+  auto& line = *call.line;
+  auto* waiter = forget_waiter(call);
+  if (!waiter) --line.given_up_;
+  line.end(call);
   if (const auto* error = sd_bus_message_get_error(reply); waiter && error) {
     waiter->failed(classify(error->name, error->message ? error->message : ""));
   } else if (waiter) {
@@ -65,9 +79,11 @@ int DbusLine::on_answer(sd_bus_message* reply, void* call_, sd_bus_error*) {
 }
 
 void DbusLine::withdraw(Waiter& waiter) {
-  std::erase_if(queued_, [&](const Call& call) { return call.waiter == &waiter; });
-  for (auto& call : sent_)
-    if (call.waiter == &waiter) call.waiter = nullptr;
+  auto* call = waiter.call_;
+  if (!call) return;
+  forget_waiter(*call);
+  if (!call->sent) return end(*call);
+  ++given_up_;
 }
 
 void DbusLine::gone(std::string_view destination) {
@@ -75,31 +91,18 @@ void DbusLine::gone(std::string_view destination) {
     return sd_bus_message_get_destination(call.message.get()) == destination;
   };
   std::deque<Waiter*> left;
-  for (auto& call : sent_)
-    if (call.waiter && addressed(call)) left.push_back(std::exchange(call.waiter, nullptr));
-  for (auto call = queued_.begin(); call != queued_.end();) {
-    const auto next = std::next(call);
-    if (addressed(*call)) {
-      left.push_back(call->waiter);
-      queued_.erase(call);
-    }
-    call = next;
+  for (auto& call : sent_) {
+    if (!call.waiter || !addressed(call)) continue;
+    left.push_back(forget_waiter(call));
+    ++given_up_;
+  }
+  for (auto next = queued_.begin(); next != queued_.end();) {
+    auto& call = *next++;
+    if (!addressed(call)) continue;
+    left.push_back(forget_waiter(call));
+    end(call);
   }
   for (auto* waiter : left) waiter->failed({Cause::stack_down, "bluetoothd left the bus"});
-}
-
-bool DbusLine::waits_for(std::string_view path, std::string_view interface) const {
-  const auto waited_for = [&](const Call& call) {
-    return call.waiter && sd_bus_message_get_path(call.message.get()) == path &&
-           sd_bus_message_get_interface(call.message.get()) == interface;
-  };
-  return std::any_of(sent_.begin(), sent_.end(), waited_for) ||
-         std::any_of(queued_.begin(), queued_.end(), waited_for);
-}
-
-std::size_t DbusLine::given_up() const {
-  return static_cast<std::size_t>(
-      std::count_if(sent_.begin(), sent_.end(), [](const Call& call) { return call.waiter == nullptr; }));
 }
 
 }  // namespace bleconnd

@@ -15,6 +15,8 @@
 namespace bleconnd {
 
 class DbusLine {
+  struct Call;
+
  public:
   static constexpr std::size_t kUnanswered = 64;
 
@@ -27,6 +29,10 @@ class DbusLine {
 
    protected:
     ~Waiter() = default;
+
+   private:
+    friend class DbusLine;
+    Call* call_ = nullptr;  // the one it waits for
   };
 
   // Whoever may still withdraw() from this line: it must not go before. Longer than the wait for an answer,
@@ -55,25 +61,30 @@ class DbusLine {
   // `destination` has left the bus: its waiters fail with stack_down.
   void gone(std::string_view destination);
 
-  // Somebody does, for an answer of this interface of this object.
-  bool waits_for(std::string_view path, std::string_view interface) const;
   bool in_use() const { return uses_ > 0; }
-  std::size_t given_up() const;  // calls without an answer that nobody waits for any more
+  // Calls without an answer that nobody waits for any more.
+  std::size_t given_up() const { return given_up_; }
 
  private:
+  // In one of the two lists, which it finds itself in: hundreds can be queued.
   struct Call {
     DbusLine* line;
     BusMessage message;
     Waiter* waiter;
     BusSlot slot{};
+    bool sent = false;
+    std::list<Call>::iterator place{};
   };
 
   static int on_answer(sd_bus_message* reply, void* call, sd_bus_error* error);
   void send_next();
-  void send(std::list<Call>::iterator call);
+  void send(Call& call);
+  void end(Call& call);
+  static Waiter* forget_waiter(Call& call);
 
   sd_bus* bus_;
   std::size_t uses_ = 0;
+  std::size_t given_up_ = 0;  // of sent_, those without a waiter
   std::list<Call> sent_;
   std::list<Call> queued_;
 };

@@ -2,17 +2,13 @@
 // Opening one does not wait: what is sent before the bus has answered is queued.
 #include "system/dial_lines.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "system/journal.hpp"
 
 namespace bleconnd {
-namespace {
-
-constexpr std::string_view kDevice = "org.bluez.Device1";
-
-}  // namespace
 
 struct DialLines::Spare {
   explicit Spare(OwnBus owned) : bus{std::move(owned)}, line{bus.get()} {}
@@ -27,11 +23,17 @@ DialLines::DialLines(DbusLine& main, sd_event* event, const Journal& journal)
     : main_{main}, event_{event}, journal_{journal} {}
 DialLines::~DialLines() = default;
 
-DbusLine* DialLines::dialling(std::string_view path) {
-  if (main_.waits_for(path, kDevice)) return &main_;
-  for (auto& spare : spares_)
-    if (spare->line.waits_for(path, kDevice)) return &spare->line;
-  return nullptr;
+DialLines::UnderWay::UnderWay(DialLines& lines, std::string_view path, DbusLine& line)
+    : lines_{lines}, path_{path}, line_{line} {
+  lines_.under_way_.push_back(this);
+}
+DialLines::UnderWay::~UnderWay() {
+  std::erase(lines_.under_way_, this);
+}
+
+DbusLine* DialLines::dialling(std::string_view path) const {
+  const auto call = std::ranges::find(under_way_, path, &UnderWay::path_);
+  return call == under_way_.end() ? nullptr : &(*call)->line_;
 }
 
 DbusLine& DialLines::line(std::string_view path) {

@@ -29,7 +29,21 @@ class DialLines {
   // which keeps its order. The looks at an object do not: their order is that of the signals, on our line.
   DbusLine& line(std::string_view path);
   // The line that a call of that kind is under way on; null: there is none.
-  DbusLine* dialling(std::string_view path);
+  DbusLine* dialling(std::string_view path) const;
+
+  // A call of that kind, from before it is sent until whoever awaits it has the answer.
+  class UnderWay {
+   public:
+    UnderWay(DialLines& lines, std::string_view path, DbusLine& line);
+    UnderWay(const UnderWay&) = delete;
+    ~UnderWay();
+
+   private:
+    friend class DialLines;
+    DialLines& lines_;
+    std::string_view path_;
+    DbusLine& line_;
+  };
 
   // A dial that waits before it goes out, over a spare line.
   class ToCome {
@@ -57,6 +71,7 @@ class DialLines {
   sd_event* event_;
   const Journal& journal_;
   std::vector<ToCome*> to_come_;
+  std::vector<UnderWay*> under_way_;            // as many as are dialled or hung up at once
   std::vector<std::unique_ptr<Spare>> spares_;  // the newest last; the others are worn, and end their dials
 };
 
