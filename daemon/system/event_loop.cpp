@@ -1,10 +1,12 @@
-// The ready queue is a "defer" source that is switched on while something is ready; timers are
-// CLOCK_MONOTONIC sources.
+// The ready queue is a "defer" source that is switched on while something is ready. All timers are one
+// CLOCK_MONOTONIC source, set to the first of them: nearly all are dropped before they are due, and of a
+// thousand sources sd-event looks at some forty each time that one goes (two heaps).
 #include "system/event_loop.hpp"
 
 #include <signal.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace bleconnd {
@@ -19,31 +21,31 @@ std::uint64_t usec_of(TimePoint when) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(usec, 0));
 }
 
-class LoopTimer final : public Executor::Timer {
- public:
-  LoopTimer(sd_event* event, TimePoint when, std::function<void()> due) : due_{std::move(due)} {
-    sd_event_source* source{};
-    must(sd_event_add_time(event, &source, CLOCK_MONOTONIC, usec_of(when), kAccuracyUsec, on_time, this),
-         "sd_event_add_time");
-    source_.reset(source);
-  }
-
- private:
-  static int on_time(sd_event_source*, std::uint64_t, void* self) {
-    auto due = std::move(static_cast<LoopTimer*>(self)->due_);  // it may drop this timer
-    due();
-    return 0;
-  }
-  std::function<void()> due_;
-  EventSource source_;
-};
-
 int on_unix_signal(sd_event_source*, const signalfd_siginfo*, void* action) {
   (*static_cast<std::function<void()>*>(action))();
   return 0;
 }
 
 }  // namespace
+
+class EventLoop::LoopTimer final : public Executor::Timer {
+ public:
+  LoopTimer(EventLoop& loop, TimePoint when, std::function<void()> due)
+      : loop_{loop}, due_{std::move(due)}, place_{loop.arm(when, *this)} {}
+  ~LoopTimer() override {
+    if (due_) loop_.disarm(place_);
+  }
+  void fire() {
+    const auto due = std::exchange(due_, nullptr);
+    loop_.disarm(place_);
+    due();  // it may drop this timer
+  }
+
+ private:
+  EventLoop& loop_;
+  std::function<void()> due_;  // none: it has been called
+  Timers::iterator place_;
+};
 
 EventLoop::EventLoop() {
   // A reader of our stderr that goes away must not end the service.
@@ -55,6 +57,10 @@ EventLoop::EventLoop() {
   must(sd_event_add_defer(event, &source, on_ready, this), "sd_event_add_defer");
   ready_source_.reset(source);
   must(sd_event_source_set_enabled(source, SD_EVENT_OFF), "sd_event_source_set_enabled");
+  must(sd_event_add_time(event, &source, CLOCK_MONOTONIC, UINT64_MAX, kAccuracyUsec, on_time, this),
+       "sd_event_add_time");
+  time_source_.reset(source);
+  must(sd_event_source_set_enabled(source, SD_EVENT_ON), "sd_event_source_set_enabled");
 }
 
 EventLoop::~EventLoop() = default;
@@ -90,7 +96,36 @@ int EventLoop::on_ready(sd_event_source* source, void* self) {
 
 std::unique_ptr<Executor::Timer> EventLoop::call_at(TimePoint when, std::function<void()> due) {
   if (has_ended()) return std::make_unique<Timer>();
-  return std::make_unique<LoopTimer>(event_.get(), when, std::move(due));
+  return std::make_unique<LoopTimer>(*this, when, std::move(due));
+}
+
+EventLoop::Timers::iterator EventLoop::arm(TimePoint when, LoopTimer& timer) {
+  const auto place = timers_.emplace(when, &timer);
+  if (place == timers_.begin()) follow_first();
+  return place;
+}
+
+void EventLoop::disarm(Timers::iterator timer) {
+  const bool was_first = timer == timers_.begin();
+  timers_.erase(timer);
+  if (was_first) follow_first();
+}
+
+// UINT64_MAX: never. The kernel is told once a turn of the loop at most.
+void EventLoop::follow_first() {
+  if (has_ended()) return;
+  const auto usec = timers_.empty() ? UINT64_MAX : usec_of(timers_.begin()->first);
+  must(sd_event_source_set_time(time_source_.get(), usec), "sd_event_source_set_time");
+}
+
+// Those that are due now; what they arm is for the next turn of the loop, even if it is due at once.
+int EventLoop::on_time(sd_event_source*, std::uint64_t, void* self) {
+  auto& loop = *static_cast<EventLoop*>(self);
+  auto& timers = loop.timers_;
+  const auto until = loop.now();
+  auto due = std::distance(timers.begin(), timers.upper_bound(until));
+  for (; due > 0 && !timers.empty() && timers.begin()->first <= until; --due) timers.begin()->second->fire();
+  return 0;
 }
 
 int EventLoop::run() {

@@ -4,7 +4,9 @@
 #pragma once
 #include <systemd/sd-event.h>
 
+#include <cstdint>
 #include <deque>
+#include <map>
 
 #include "async/executor.hpp"
 #include "system/sd_handles.hpp"
@@ -35,12 +37,21 @@ class EventLoop final : public Executor {
   sd_event* event() const { return event_.get(); }
 
  private:
+  class LoopTimer;
+  using Timers = std::multimap<TimePoint, LoopTimer*>;
+
   bool has_ended() const;
   static int on_ready(sd_event_source* source, void* self);
+  static int on_time(sd_event_source* source, std::uint64_t usec, void* self);
+  Timers::iterator arm(TimePoint when, LoopTimer& timer);
+  void disarm(Timers::iterator timer);
+  void follow_first();
 
   std::unique_ptr<sd_event, Releasing<sd_event_unref>> event_;
   EventSource ready_source_;
   std::deque<std::coroutine_handle<>> ready_;
+  EventSource time_source_;
+  Timers timers_;  // armed ones
 };
 
 }  // namespace bleconnd
