@@ -48,17 +48,17 @@ class DeviceMirror::Watch final : public DeviceWatch {
 Outcome<std::unique_ptr<DeviceWatch>> DeviceMirror::watch(const std::string& path) {
   if (device_part(path) != path) return Failure{Cause::invalid, "no path of a device"};
   auto at = entries_.find(path);
-  if (at == entries_.end()) at = follow(path);
+  if (at == entries_.end()) at = follow(path, Confirmed::with_next);
   if (at == entries_.end()) return Failure{Cause::limits, "no match rule is left"};
   auto& entry = at->second;
-  if (!entry.own_signals) entry.own_signals = hold(own_signals_rule(path), &entry);
+  if (!entry.own_signals) entry.own_signals = hold(own_signals_rule(path), &entry, Confirmed::itself);
   if (!entry.own_signals) return Failure{Cause::limits, "no match rule is left"};
   return std::unique_ptr<DeviceWatch>{std::make_unique<Watch>(*this, at->first, entry)};
 }
 
-DeviceMirror::Entries::iterator DeviceMirror::follow(const std::string& path) {
-  auto object = hold(object_rule(path), nullptr);
-  auto below = hold(object_rule(path + "/"), nullptr);
+DeviceMirror::Entries::iterator DeviceMirror::follow(const std::string& path, Confirmed confirmed) {
+  auto object = hold(object_rule(path), nullptr, Confirmed::with_next);
+  auto below = hold(object_rule(path + "/"), nullptr, confirmed);
   if (!object || !below) return entries_.end();
   const auto at = entries_.try_emplace(path, executor_, std::move(*object), std::move(*below)).first;
   auto& entry = at->second;
@@ -68,10 +68,10 @@ DeviceMirror::Entries::iterator DeviceMirror::follow(const std::string& path) {
 }
 
 // Those who watch come before those who are remembered.
-std::optional<MatchRules::Held> DeviceMirror::hold(std::string rule, const Entry* keep) {
+std::optional<MatchRules::Held> DeviceMirror::hold(std::string rule, const Entry* keep, Confirmed confirmed) {
   while (rules_.room() == 0)
     if (!forget_oldest(keep)) return {};
-  return rules_.hold(std::move(rule));
+  return rules_.hold(std::move(rule), confirmed);
 }
 
 bool DeviceMirror::forget_oldest(const Entry* keep) {
@@ -110,7 +110,7 @@ void DeviceMirror::forget_surplus() {
 
 void DeviceMirror::remember(const std::string& path) {
   if (follows(path)) return;
-  if (follow(path) == entries_.end()) return;
+  if (follow(path, Confirmed::itself) == entries_.end()) return;
   keep_few_current();
   forget_surplus();
 }

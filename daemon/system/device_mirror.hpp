@@ -74,8 +74,9 @@ class DeviceMirror {
   class Watch;
   using Entries = std::map<std::string, Entry, std::less<>>;
 
-  Entries::iterator follow(const std::string& path);
-  std::optional<MatchRules::Held> hold(std::string rule, const Entry* keep);
+  using Confirmed = MatchRules::Confirmed;
+  Entries::iterator follow(const std::string& path, Confirmed confirmed);
+  std::optional<MatchRules::Held> hold(std::string rule, const Entry* keep, Confirmed confirmed);
   bool forget_oldest(const Entry* keep);
   void forget_surplus();
   void unwatch(Entry& entry);

@@ -20,6 +20,12 @@ BusMessage driver_call(sd_bus* bus, const char* member, const std::string& rule)
   return owned;
 }
 
+// Without an answer.
+int send(sd_bus* bus, sd_bus_message* call) {
+  const int set = sd_bus_message_set_expect_reply(call, 0);
+  return set < 0 ? set : sd_bus_send(bus, call, nullptr);
+}
+
 }  // namespace
 
 struct MatchRules::Held::Rule {
@@ -31,18 +37,22 @@ struct MatchRules::Held::Rule {
 MatchRules::MatchRules(sd_bus* bus, const Journal& journal) : bus_{bus}, journal_{journal} {}
 MatchRules::~MatchRules() = default;
 
-std::optional<MatchRules::Held> MatchRules::hold(std::string rule) {
+std::optional<MatchRules::Held> MatchRules::hold(std::string rule, Confirmed confirmed) {
   if (room() == 0) return {};
   auto call = driver_call(bus_, "AddMatch", rule);
   if (!call) return {};
   const auto at = held_.insert(held_.end(), Held::Rule{this, std::move(rule)});
+  const int sent = confirmed == Confirmed::itself ? send_asking(call.get(), *at) : send(bus_, call.get());
+  if (sent >= 0) return Held{this, at};
+  held_.erase(at);
+  return {};
+}
+
+int MatchRules::send_asking(sd_bus_message* call, Held::Rule& rule) {
   sd_bus_slot* slot{};
-  if (sd_bus_call_async(bus_, &slot, call.get(), on_added, &*at, UINT64_MAX) < 0) {
-    held_.erase(at);
-    return {};
-  }
-  at->adding.reset(slot);
-  return Held{this, at};
+  const int sent = sd_bus_call_async(bus_, &slot, call, on_added, &rule, UINT64_MAX);
+  rule.adding.reset(slot);
+  return sent;
 }
 
 std::size_t MatchRules::room() const {
@@ -64,7 +74,7 @@ int MatchRules::on_added(sd_bus_message* answer, void* rule_, sd_bus_error*) {
 void MatchRules::remove(Held::At at) {
   auto call = driver_call(bus_, "RemoveMatch", at->text);
   held_.erase(at);
-  if (call && sd_bus_message_set_expect_reply(call.get(), 0) >= 0) sd_bus_send(bus_, call.get(), nullptr);
+  if (call) send(bus_, call.get());
 }
 
 }  // namespace bleconnd

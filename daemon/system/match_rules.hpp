@@ -47,10 +47,14 @@ class MatchRules {
   ~MatchRules();
 
   // Sent at once and in order with our calls, not waited for. None: all are used up.
-  std::optional<Held> hold(std::string rule);
+  // `with_next`: another one follows at once, and its answer speaks for both: a bus that has no room for this
+  // one has none for that. An answer costs a wake-up of ours.
+  enum class Confirmed : bool { itself, with_next };
+  std::optional<Held> hold(std::string rule, Confirmed confirmed = Confirmed::itself);
   std::size_t room() const;
 
  private:
+  int send_asking(sd_bus_message* call, Held::Rule& rule);
   static int on_added(sd_bus_message* answer, void* rule, sd_bus_error* error);
   void remove(Held::At at);
 
