@@ -40,47 +40,56 @@ class Run {
   Run(Radio& radio, DeviceAddress device, const Terms& terms, Progress& progress)
       : radio_{radio}, device_{device}, terms_{terms}, progress_{progress} {}
 
-  Task<std::variant<Link, RunFailure>> attempts(std::stop_token stop) {
+  // `self` is this run: it lives as long as its attempts.
+  Task<std::variant<Link, RunFailure>> attempts([[maybe_unused]] std::unique_ptr<Run> self,
+                                                std::stop_token stop) {
     for (;;) {
       progress_.attempt(attempt_);
       auto ready = co_await adapter_ready(stop);
       if (!ready.ok()) co_return RunFailure{ready.failure()};
       auto tried = co_await once(stop);
       if (tried.ok()) co_return std::move(tried.value());
-      const auto failure = weigh(tried.failure());
-      if (failure.cause == Cause::cancelled) {
-        // Whoever waits for the end waits until the link is down, not until Disconnect is answered.
-        if (!foreign_) (void)co_await until_link_down(radio_, watch_.get(), unstoppable());
-        co_return failed(failure);
-      }
-      // No failure, but what a former life's link has come to.
-      if (failure.cause == Cause::not_connected) co_return RunFailure{failure};
-      if (terms_.unattended && failure.cause == Cause::window_over) co_return RunFailure{failure, 0, 0, true};
-      const auto decision = budget_.after(failure.cause, terms_.max_attempts, radio_.settings.pauses);
-      const bool counted = row(failure.cause).counter != Counter::none;
-      if (counted) report(failure, decision);
-      if (failure.cause == Cause::in_progress) progress_.held_up(failure);
-      if (decision.give_up || (counted && terms_.unattended)) {
-        auto end = failed(failure);
-        end.count = decision.failure;
-        end.bound = decision.bound;
-        end.unattended = terms_.unattended;
-        co_return end;
-      }
-      if (counted) ++attempt_;
-      last_ = failure.cause;
-      auto down = co_await until_link_down(radio_, watch_.get(), stop);
-      if (!down.ok()) co_return failed(down.failure());
-      const auto link = std::exchange(hung_up_, std::nullopt);
-      if (link) (void)co_await forget_phantom(radio_, *watch_, *link, stop);
-      if (decision.delay > 0ms) progress_.stage(Stage::backing_off, {});
-      const Setback behind{failure.cause, dialled_on_};
-      auto settled = co_await back_off(radio_, watch_.get(), decision.delay, behind, stop);
-      if (!settled.ok()) co_return RunFailure{settled.failure()};
+      auto end = co_await recover(tried.failure(), stop);
+      if (end) co_return std::move(*end);
     }
   }
 
  private:
+  // What a failed attempt means; none: the next one may begin.
+  Task<std::optional<RunFailure>> recover(Failure of_attempt, std::stop_token stop) {
+    const auto failure = weigh(std::move(of_attempt));
+    if (failure.cause == Cause::cancelled) {
+      // Whoever waits for the end waits until the link is down, not until Disconnect is answered.
+      if (!foreign_) (void)co_await until_link_down(radio_, watch_.get(), unstoppable());
+      co_return failed(failure);
+    }
+    // No failure, but what a former life's link has come to.
+    if (failure.cause == Cause::not_connected) co_return RunFailure{failure};
+    if (terms_.unattended && failure.cause == Cause::window_over) co_return RunFailure{failure, 0, 0, true};
+    const auto decision = budget_.after(failure.cause, terms_.max_attempts, radio_.settings.pauses);
+    const bool counted = row(failure.cause).counter != Counter::none;
+    if (counted) report(failure, decision);
+    if (failure.cause == Cause::in_progress) progress_.held_up(failure);
+    if (decision.give_up || (counted && terms_.unattended)) {
+      auto end = failed(failure);
+      end.count = decision.failure;
+      end.bound = decision.bound;
+      end.unattended = terms_.unattended;
+      co_return end;
+    }
+    if (counted) ++attempt_;
+    last_ = failure.cause;
+    auto down = co_await until_link_down(radio_, watch_.get(), stop);
+    if (!down.ok()) co_return failed(down.failure());
+    const auto link = std::exchange(hung_up_, std::nullopt);
+    if (link) (void)co_await forget_phantom(radio_, *watch_, *link, stop);
+    if (decision.delay > 0ms) progress_.stage(Stage::backing_off, {});
+    const Setback behind{failure.cause, dialled_on_};
+    auto settled = co_await back_off(radio_, watch_.get(), decision.delay, behind, stop);
+    if (!settled.ok()) co_return RunFailure{settled.failure()};
+    co_return std::nullopt;
+  }
+
   // Waits, without an attempt, for bluetoothd and a powered adapter that may be used.
   Task<Outcome<>> adapter_ready(std::stop_token stop) {
     while (!stop.stop_requested()) {
@@ -111,50 +120,54 @@ class Run {
       radio_.queue.arrive(ticket_);
       auto target = co_await find_target(stop);
       if (!target.ok()) co_return target.failure();
-      auto routes = std::move(target.value().routes);
-      auto discovering = std::move(target.value().discovering);
-      if (routes.front().connected && !terms_.pair) {
-        DialQueue::Grant* needs_none = nullptr;
-        auto adopted = co_await at(routes.front(), std::move(discovering), needs_none, stop);
-        if (std::exchange(vanished_, false)) continue;
-        co_return adopted;
-      }
-
-      const LinkCensus::Interest interest{radio_.census};
-      const auto adapters = adapters_of(routes);
-      co_await radio_.census.bring_up_to_date(adapters, device_, stop);
-      for (auto& route : routes)
-        if (route.heard) radio_.queue.heard(route.adapter_address);
-      auto grant = radio_.queue.turn_now(device_, terms_, adapters, ticket_);
-      const bool waited = !grant;
-      if (waited) {
-        // Who waits holds nothing that costs: no discovery, no match rule.
-        discovering.clear();
-        watch_.reset();
-        progress_.stage(Stage::queued, {});
-        const auto place = ticket_;
-        // Nobody's time runs out, so other adapters are listened to again and again.
-        std::unique_ptr<Executor::Timer> elsewhere;
-        if (terms_.unattended)
-          elsewhere = radio_.executor.call_at(radio_.now() + radio_.settings.listen.longest_pause,
-                                              [this] { radio_.queue.look_again(device_); });
-        auto turn = co_await radio_.queue.turn(device_, terms_, adapters, ticket_, stop);
+      const auto& routes = target.value().routes;
+      const bool adopts = routes.front().connected && !terms_.pair;
+      std::optional<LinkCensus::Interest> interest;
+      std::optional<DialQueue::Grant> grant;
+      waited_ = false;
+      if (!adopts) {
+        interest.emplace(radio_.census);
+        auto turn = co_await wait_for_turn(target.value(), stop);
         if (!turn.ok()) co_return turn.failure();
         if (!turn.value()) continue;
         grant.emplace(std::move(*turn.value()));
-        co_await radio_.census.bring_up_to_date(adapters, device_, stop);
-        if (radio_.queue.overdrawn(grant->adapter)) {
-          ticket_ = place;
-          continue;
-        }
       }
-      const auto& chosen = route_on(routes, grant->adapter);
-      if (broken(radio_.stack(), chosen) != Cause::bluez_error) continue;
-      auto* granted = &*grant;
+      const auto& chosen = grant ? route_on(routes, grant->adapter) : routes.front();
+      if (grant && broken(radio_.stack(), chosen) != Cause::bluez_error) continue;
+      auto* granted = grant ? &*grant : nullptr;
+      auto& discovering = target.value().discovering;
       auto tried = co_await at(chosen, std::move(discovering), granted, stop);
+      if (std::exchange(vanished_, false)) continue;
       // BlueZ forgets devices that nobody discovers: after a wait that is no news about this one.
-      if (!waited || !tried.failed_by(Cause::object_gone)) co_return tried;
+      if (!waited_ || !tried.failed_by(Cause::object_gone)) co_return tried;
     }
+  }
+
+  // A turn and a slot for one of the routes. None: the device is to be looked for again.
+  Task<Outcome<std::optional<DialQueue::Grant>>> wait_for_turn(Target& target, std::stop_token stop) {
+    const auto adapters = adapters_of(target.routes);
+    co_await radio_.census.bring_up_to_date(adapters, device_, stop);
+    for (auto& route : target.routes)
+      if (route.heard) radio_.queue.heard(route.adapter_address);
+    auto at_once = radio_.queue.turn_now(device_, terms_, adapters, ticket_);
+    if (at_once) co_return at_once;
+    waited_ = true;
+    // Who waits holds nothing that costs: no discovery, no match rule.
+    target.discovering.clear();
+    watch_.reset();
+    progress_.stage(Stage::queued, {});
+    const auto place = ticket_;
+    // Nobody's time runs out, so other adapters are listened to again and again.
+    std::unique_ptr<Executor::Timer> elsewhere;
+    if (terms_.unattended)
+      elsewhere = radio_.executor.call_at(radio_.now() + radio_.settings.listen.longest_pause,
+                                          [this] { radio_.queue.look_again(device_); });
+    auto turn = co_await radio_.queue.turn(device_, terms_, adapters, ticket_, stop);
+    if (!turn.ok() || !turn.value()) co_return turn;
+    co_await radio_.census.bring_up_to_date(adapters, device_, stop);
+    if (!radio_.queue.overdrawn(turn.value()->adapter)) co_return turn;
+    ticket_ = place;
+    co_return std::optional<DialQueue::Grant>{};
   }
 
   static const Route& route_on(const std::vector<Route>& routes, const std::string& adapter) {
@@ -424,6 +437,7 @@ class Run {
   std::optional<GattDatabase> cached_;
   bool trusted_ = false;
   bool vanished_ = false;
+  bool waited_ = false;              // for the turn of this attempt
   std::optional<LinkMark> hung_up_;  // Disconnect was answered, at the end of this attempt
   DialQueue::Ticket ticket_;
   std::shared_ptr<DeviceWatch> watch_;  // of the last dial, followed between attempts too
@@ -434,8 +448,9 @@ class Run {
 Task<std::variant<Link, RunFailure>> establish_connection(Radio& radio, DeviceAddress device,
                                                           const Terms& terms, Progress& progress,
                                                           std::stop_token stop) {
-  Run run{radio, device, terms, progress};
-  co_return co_await run.attempts(stop);
+  auto run = std::make_unique<Run>(radio, device, terms, progress);
+  auto& begun = *run;
+  return begun.attempts(std::move(run), std::move(stop));
 }
 
 }  // namespace bleconnd
