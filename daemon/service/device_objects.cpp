@@ -115,7 +115,11 @@ int DeviceObjects::on_get(sd_bus*, const char*, const char*, const char* propert
 void DeviceObjects::appeared(const DeviceSession& session) {
   auto& device = devices_[session.address()];
   if (!std::exchange(device.session, &session)) ++present_;
-  to_tell_.insert(session.address());
+  is_to_tell(session.address(), device);
+}
+
+void DeviceObjects::is_to_tell(DeviceAddress address, Device& device) {
+  if (!std::exchange(device.is_to_tell, true)) to_tell_.push_back(address);
 }
 
 void DeviceObjects::gone(DeviceAddress address) {
@@ -123,23 +127,22 @@ void DeviceObjects::gone(DeviceAddress address) {
   if (device == devices_.end()) return;
   if (std::exchange(device->second.session, nullptr)) --present_;
   device->second.connected_since = 0;
-  if (device->second.told) {
-    to_tell_.insert(address);
-  } else {  // nobody has heard of it
-    to_tell_.erase(address);
+  if (device->second.told)
+    is_to_tell(address, device->second);
+  else  // nobody has heard of it
     devices_.erase(device);
-  }
 }
 
 void DeviceObjects::changed(DeviceAddress address) {
-  if (devices_.contains(address)) to_tell_.insert(address);
+  if (const auto device = devices_.find(address); device != devices_.end())
+    is_to_tell(address, device->second);
 }
 
 void DeviceObjects::stage_changed(const DeviceSession& session, const std::string& reason) {
   const auto found = devices_.find(session.address());
   if (found == devices_.end()) return;
   auto& device = found->second;
-  to_tell_.insert(session.address());
+  is_to_tell(session.address(), device);
   if (!session.connected())
     device.connected_since = 0;
   else if (device.connected_since == 0)
@@ -186,27 +189,30 @@ void DeviceObjects::services_changed(DeviceAddress address) {
 void DeviceObjects::happened(DeviceAddress address, Event event) {
   const auto device = devices_.find(address);
   if (device == devices_.end()) return;
-  to_tell_.insert(address);
+  is_to_tell(address, device->second);
   device->second.untold.push_back(std::move(event));
 }
 
 // --- what is told ---
 
 void DeviceObjects::announce(DeviceAddress address) {
-  if (const auto device = devices_.find(address); device != devices_.end()) announce(address, device->second);
+  const auto found = devices_.find(address);
+  if (found == devices_.end()) return;
+  auto& device = found->second;
+  if (!device.told && device.session) announce(address, device, all_values_of(*device.session, 0));
 }
 
-void DeviceObjects::announce(DeviceAddress address, Device& device) {
-  if (device.told || !device.session) return;
-  device.told = all_values_of(*device.session, 0);
-  device.told->stage = Stage::disconnected;
-  emit_added(object_path(address), *device.told);
+void DeviceObjects::announce(DeviceAddress address, Device& device, DeviceValues values) {
+  values.stage = Stage::disconnected;
+  values.connected_since = 0;
+  emit_added(object_path(address), values);
+  device.told = std::move(values);
 }
 
 void DeviceObjects::tell_all() {
-  while (!to_tell_.empty()) {
-    const auto address = *to_tell_.begin();
+  for (const auto address : std::exchange(to_tell_, {})) {
     const auto device = devices_.find(address);
+    if (device == devices_.end()) continue;
     tell(address, device->second);
     if (device->second.session) continue;
     emit_removed(object_path(address));
@@ -215,11 +221,15 @@ void DeviceObjects::tell_all() {
 }
 
 void DeviceObjects::tell(DeviceAddress address, Device& device) {
-  if (to_tell_.erase(address) == 0) return;
-  announce(address, device);
+  if (!std::exchange(device.is_to_tell, false)) return;
+  if (!device.session) {
+    for (auto& event : std::exchange(device.untold, {})) emit(address, event);
+    return;
+  }
+  const auto values = device.told ? values_of : all_values_of;
+  auto now = values(*device.session, device.connected_since);
+  if (!device.told) announce(address, device, now);
   for (auto& event : std::exchange(device.untold, {})) emit(address, event);
-  if (!device.session) return;
-  auto now = values_of(*device.session, device.connected_since);
   if (differ(*device.told, now)) emit_changed(object_path(address), *device.told, now);
   device.told = std::move(now);
 }

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -64,12 +63,14 @@ class DeviceObjects {
     std::uint64_t connected_since = 0;       // CLOCK_REALTIME, µs
     std::optional<DeviceValues> told{};      // by InterfacesAdded and PropertiesChanged
     std::vector<Event> untold{};
+    bool is_to_tell = false;  // something has happened to it since
   };
   using Devices = std::map<DeviceAddress, Device>;
 
   const Device* present(const char* path) const;
   static bool is_forgettable(const std::vector<Event>& events);
-  void announce(DeviceAddress address, Device& device);
+  void is_to_tell(DeviceAddress address, Device& device);
+  void announce(DeviceAddress address, Device& device, DeviceValues values);
   void happened(DeviceAddress address, Event event);
   void tell(DeviceAddress address, Device& device);
   void emit(DeviceAddress address, const Event& event);
@@ -86,7 +87,7 @@ class DeviceObjects {
 
   sd_bus* bus_;
   Devices devices_;
-  std::set<DeviceAddress> to_tell_;  // those that something has happened to; each is one of devices_
+  std::vector<DeviceAddress> to_tell_;  // those that are, in order; and some that are no more
   std::size_t present_ = 0;
   BusSlot members_;
   BusSlot paths_;
