@@ -43,7 +43,6 @@ const char* const base_policy = R"(
     <allow send_destination="org.bluez"/>
     <allow send_destination="org.freedesktop.login1" send_interface="org.freedesktop.login1.Manager"/>
   </policy>
-  <limit name="max_match_rules_per_connection">512</limit>
   <limit name="max_replies_per_connection">128</limit>
   <limit name="max_connections_per_user">256</limit>
   <limit name="max_completed_connections">2048</limit>
@@ -69,7 +68,8 @@ std::string policy_of_the_operator() {
 }
 
 // dbus-daemon takes a program that ends with 0 for one that went to the background, and waits for the name.
-std::string write_configuration(const TemporaryDirectory& directory, bool bluez_starts) {
+std::string write_configuration(const TemporaryDirectory& directory, bool bluez_starts,
+                                unsigned match_rules) {
   const std::string services = directory.make_directory("services");
   (void)directory.write("services/org.bluez.service",
                         "[D-BUS Service]\nName=org.bluez\nUser=root\nExec=/bin/sh -c 'echo start >> " +
@@ -77,8 +77,9 @@ std::string write_configuration(const TemporaryDirectory& directory, bool bluez_
                             "'\n");
   const std::string text =
       "<busconfig>\n<type>system</type>\n<auth>EXTERNAL</auth>\n<listen>unix:path=" + directory.file("bus") +
-      "</listen>\n<servicedir>" + services + "</servicedir>\n" + base_policy + "<include>" +
-      std::string{paths::bus_policy} + "</include>\n" + policy_of_the_tests_user() +
+      "</listen>\n<servicedir>" + services + "</servicedir>\n" + base_policy +
+      "<limit name=\"max_match_rules_per_connection\">" + std::to_string(match_rules) +
+      "</limit>\n<include>" + std::string{paths::bus_policy} + "</include>\n" + policy_of_the_tests_user() +
       policy_of_the_operator() + "</busconfig>\n";
   return directory.write("bus.conf", text);
 }
@@ -124,7 +125,9 @@ bool give_it_a_journal() {
 }  // namespace
 
 PrivateBus::PrivateBus(Loop& loop, Options options)
-    : loop_(loop), options_(options), configuration_(write_configuration(directory_, options.bluez_starts)) {
+    : loop_(loop),
+      options_(options),
+      configuration_(write_configuration(directory_, options.bluez_starts, options.match_rules)) {
   come_back();
 }
 

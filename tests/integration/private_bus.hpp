@@ -21,6 +21,7 @@ struct PrivateBusOptions {
   Broker broker = Broker::dbus_daemon;
   bool bluez_starts =
       false;  // a call to the name waits until it is owned, as where systemd starts bluetoothd
+  unsigned match_rules = 512;  // a connection may have; dbus-daemon only
 };
 
 class PrivateBus {

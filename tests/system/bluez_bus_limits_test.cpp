@@ -3,6 +3,7 @@
 #include <set>
 
 #include "bluez_bus_fixture.hpp"
+#include "captured_stderr.hpp"
 
 namespace bleconnd::integration {
 namespace {
@@ -230,6 +231,36 @@ TEST_F(BluezBusTest, RulesHaveALimitAndWatchesComeBeforeMemories) {
   EXPECT_TRUE(bluez.watch("/org/bluez").failed_by(Cause::invalid));
   EXPECT_TRUE(bluez.watch("/org/bluez/hci0/dev_X/service0001").failed_by(Cause::invalid));
   EXPECT_TRUE(bluez.watch("/org/bluez/hci0x/dev_X").failed_by(Cause::invalid));
+}
+
+// Fewer than we would take. Of the three of a device the bus refuses one, two or all.
+class BusOfFewRules : public BluezBusTest, public ::testing::WithParamInterface<unsigned> {
+ protected:
+  static WorldOptions few(unsigned rules) {
+    auto options = fast();
+    options.bus.match_rules = rules;
+    return options;
+  }
+  BusOfFewRules() : BluezBusTest(few(GetParam())) {}
+};
+INSTANTIATE_TEST_SUITE_P(Rules, BusOfFewRules, ::testing::Values(60u, 61u, 62u));
+
+TEST_P(BusOfFewRules, IsFoundOutAndNotAskedForMore) {
+  Captured captured;
+  fake.add_adapter();
+  fake.start();
+  begin();
+  std::vector<std::unique_ptr<DeviceWatch>> held;
+  Outcome<std::unique_ptr<DeviceWatch>> last{Cause::cancelled};
+  for (int each = 10; each < 60; ++each) {
+    last = bluez.watch(path_of("hci0", "AA:BB:CC:00:01:" + std::to_string(each)));
+    if (!last.ok()) break;
+    held.push_back(std::move(last.value()));
+    settle();
+  }
+  EXPECT_TRUE(last.failed_by(Cause::limits));
+  EXPECT_LE(held.size(), GetParam() / 3);
+  EXPECT_THAT(captured.text(), ::testing::HasSubstr("the bus refused a match rule"));
 }
 
 TEST_F(BluezBusTest, ManyCallsAtOnceQueueAndAreAnswered) {

@@ -7,8 +7,11 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <functional>
+#include <memory>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "async/notice.hpp"
 #include "async/scope.hpp"
@@ -129,6 +132,52 @@ TEST(EventLoop, ACoroutineThatNeverSleepsHoldsUpNobody) {
   auto timer = loop.call_at(loop.now() + 20ms, [] { kill(getpid(), SIGTERM); });
   EXPECT_EQ(loop.run(), 0);
   EXPECT_GT(turns, 0);
+}
+
+TEST(EventLoop, OfTimersThatAreDueAtOnceOneMayDropAnother) {
+  EventLoop loop;
+  std::string called;
+  std::unique_ptr<Executor::Timer> dropped;
+  const auto at_once = loop.now();
+  const auto first = loop.call_at(at_once, [&] {
+    called += "first ";
+    dropped.reset();
+  });
+  dropped = loop.call_at(at_once, [&] { called += "dropped "; });
+  const auto last = loop.call_at(at_once, [&] {
+    called += "last";
+    loop.stop();
+  });
+  EXPECT_EQ(loop.run(), 0);
+  EXPECT_EQ(called, "first last");
+}
+
+TEST(EventLoop, ATimerThatArmsTheNextForNowHoldsUpNobody) {
+  EventLoop loop;
+  loop.on_signal(SIGTERM, [&] { loop.stop(); });
+  std::unique_ptr<Executor::Timer> timer;
+  bool asked = false;
+  std::function<void()> once_more = [&] {
+    if (!std::exchange(asked, true)) kill(getpid(), SIGTERM);
+    timer = loop.call_at(loop.now(), once_more);
+  };
+  once_more();
+  EXPECT_EQ(loop.run(), 0);
+}
+
+// The loop turns once more for the timer that is due, and for nothing else.
+TEST(EventLoop, ATimerThatIsDroppedWakesNobody) {
+  EventLoop loop;
+  const auto start = loop.now();
+  auto early = loop.call_at(start + 5ms, [] { ADD_FAILURE() << "it was dropped"; });
+  const auto last = loop.call_at(start + 40ms, [&] { loop.stop(); });
+  const auto between = loop.call_at(start + 20ms, [] {});
+  early.reset();
+  EXPECT_EQ(loop.run(), 0);
+  EXPECT_GE(loop.now(), start + 40ms);
+  std::uint64_t turns = 0;
+  ASSERT_GE(sd_event_get_iteration(loop.event(), &turns), 0);
+  EXPECT_LE(turns, 4u);
 }
 
 TEST(EventLoop, ATimerMayDropItselfWhileItRuns) {
