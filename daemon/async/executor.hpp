@@ -16,7 +16,7 @@ inline constexpr TimePoint kNever = TimePoint::max();
 
 class Executor {
  public:
-  // An armed timer; dropping it disarms it.
+  // An armed timer; dropping it disarms it. It goes before its executor.
   class Timer {
    public:
     virtual ~Timer() = default;
@@ -27,7 +27,7 @@ class Executor {
   virtual void forget(
       std::coroutine_handle<> gone) noexcept = 0;  // it was destroyed: it must not be resumed any more
   virtual TimePoint now() const = 0;
-  // Calls `due` once at `when` or as soon as possible after it; never inside call_at().
+  // Calls `due`, which is not empty, once at `when` or as soon as possible after it; never inside call_at().
   virtual std::unique_ptr<Timer> call_at(TimePoint when, std::function<void()> due) = 0;
 };
 

@@ -51,14 +51,16 @@ Outcome<std::unique_ptr<DeviceWatch>> DeviceMirror::watch(const std::string& pat
   if (at == entries_.end()) at = follow(path, Confirmed::with_next);
   if (at == entries_.end()) return Failure{Cause::limits, "no match rule is left"};
   auto& entry = at->second;
-  if (!entry.own_signals) entry.own_signals = hold(own_signals_rule(path), &entry, Confirmed::itself);
+  if (!entry.own_signals && make_room(1, &entry)) entry.own_signals = rules_.hold(own_signals_rule(path));
   if (!entry.own_signals) return Failure{Cause::limits, "no match rule is left"};
   return std::unique_ptr<DeviceWatch>{std::make_unique<Watch>(*this, at->first, entry)};
 }
 
+// Room for all that follow at once is made before the first: only the last of them is confirmed.
 DeviceMirror::Entries::iterator DeviceMirror::follow(const std::string& path, Confirmed confirmed) {
-  auto object = hold(object_rule(path), nullptr, Confirmed::with_next);
-  auto below = hold(object_rule(path + "/"), nullptr, confirmed);
+  if (!make_room(confirmed == Confirmed::itself ? 2 : 3, nullptr)) return entries_.end();
+  auto object = rules_.hold(object_rule(path), Confirmed::with_next);
+  auto below = rules_.hold(object_rule(path + "/"), confirmed);
   if (!object || !below) return entries_.end();
   const auto at = entries_.try_emplace(path, executor_, std::move(*object), std::move(*below)).first;
   auto& entry = at->second;
@@ -68,10 +70,10 @@ DeviceMirror::Entries::iterator DeviceMirror::follow(const std::string& path, Co
 }
 
 // Those who watch come before those who are remembered.
-std::optional<MatchRules::Held> DeviceMirror::hold(std::string rule, const Entry* keep, Confirmed confirmed) {
-  while (rules_.room() == 0)
-    if (!forget_oldest(keep)) return {};
-  return rules_.hold(std::move(rule), confirmed);
+bool DeviceMirror::make_room(std::size_t rules, const Entry* keep) {
+  while (rules_.room() < rules)
+    if (!forget_oldest(keep)) return false;
+  return true;
 }
 
 bool DeviceMirror::forget_oldest(const Entry* keep) {

@@ -76,7 +76,7 @@ class DeviceMirror {
 
   using Confirmed = MatchRules::Confirmed;
   Entries::iterator follow(const std::string& path, Confirmed confirmed);
-  std::optional<MatchRules::Held> hold(std::string rule, const Entry* keep, Confirmed confirmed);
+  bool make_room(std::size_t rules, const Entry* keep);
   bool forget_oldest(const Entry* keep);
   void forget_surplus();
   void unwatch(Entry& entry);

@@ -118,7 +118,7 @@ void EventLoop::follow_first() {
   must(sd_event_source_set_time(time_source_.get(), usec), "sd_event_source_set_time");
 }
 
-// Those that are due now; what they arm is for the next turn of the loop, even if it is due at once.
+// At most as many as are due now: one that arms the next for now holds up nobody.
 int EventLoop::on_time(sd_event_source*, std::uint64_t, void* self) {
   auto& loop = *static_cast<EventLoop*>(self);
   auto& timers = loop.timers_;

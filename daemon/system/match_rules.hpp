@@ -47,8 +47,8 @@ class MatchRules {
   ~MatchRules();
 
   // Sent at once and in order with our calls, not waited for. None: all are used up.
-  // `with_next`: another one follows at once, and its answer speaks for both: a bus that has no room for this
-  // one has none for that. An answer costs a wake-up of ours.
+  // `with_next`: another one follows, no rule is removed before it, and its answer speaks for both: a bus
+  // that has no room for this one has none for that. An answer costs a wake-up of ours.
   enum class Confirmed : bool { itself, with_next };
   std::optional<Held> hold(std::string rule, Confirmed confirmed = Confirmed::itself);
   std::size_t room() const;

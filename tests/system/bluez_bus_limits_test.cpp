@@ -1,5 +1,6 @@
 // What wears a connection out, and who tries to: calls without answers, rules, floods, forged and odd
 // signals. Against the scripted org.bluez, in one process with it.
+#include <algorithm>
 #include <set>
 
 #include "bluez_bus_fixture.hpp"
@@ -15,7 +16,8 @@ using ::testing::ElementsAre;
 class Unanswered : public BluezBusTest {
  protected:
   Unanswered() : hci0{fake.add_adapter()}, lamp_there{know_the_lamp(hci0)}, device{watch(lamp_path)} {
-    settle();  // its rules are there
+    // Its rules are there, and it is known: it was found before, and the bus may tell that first or never.
+    EXPECT_TRUE(wait(bluez.get_device(lamp_path, kNever, unstoppable())).ok());
   }
   // BlueZ removes the object, and never answers the Connect.
   void dial_in_vain() {
@@ -261,6 +263,23 @@ TEST_P(BusOfFewRules, IsFoundOutAndNotAskedForMore) {
   EXPECT_TRUE(last.failed_by(Cause::limits));
   EXPECT_LE(held.size(), GetParam() / 3);
   EXPECT_THAT(captured.text(), ::testing::HasSubstr("the bus refused a match rule"));
+}
+
+// Devices that are remembered take rules too. Once the bus has refused some, who watches has all three.
+TEST_P(BusOfFewRules, AreLeftToWhoWatches) {
+  fake.add_adapter();
+  fake.start();
+  begin();
+  for (int each = 10; each < 60; ++each) {
+    const auto path = path_of("hci0", "AA:BB:CC:00:01:" + std::to_string(each));
+    const auto watched = bluez.watch(path);
+    settle();
+    if (each < 40) continue;
+    ASSERT_TRUE(watched.ok());
+    const auto rules = world.client().match_rules_of(side.name());
+    EXPECT_EQ(std::ranges::count_if(rules, [&](auto& rule) { return rule.find(path) != rule.npos; }), 3)
+        << path;
+  }
 }
 
 TEST_F(BluezBusTest, ManyCallsAtOnceQueueAndAreAnswered) {
