@@ -222,15 +222,15 @@ void DeviceObjects::tell_all() {
 
 void DeviceObjects::tell(DeviceAddress address, Device& device) {
   if (!std::exchange(device.is_to_tell, false)) return;
-  if (!device.session) {
-    for (auto& event : std::exchange(device.untold, {})) emit(address, event);
-    return;
+  std::optional<DeviceValues> now;
+  if (device.session) {
+    const auto values = device.told ? values_of : all_values_of;
+    now = values(*device.session, device.connected_since);
+    if (!device.told) announce(address, device, *now);
   }
-  const auto values = device.told ? values_of : all_values_of;
-  auto now = values(*device.session, device.connected_since);
-  if (!device.told) announce(address, device, now);
   for (auto& event : std::exchange(device.untold, {})) emit(address, event);
-  if (differ(*device.told, now)) emit_changed(object_path(address), *device.told, now);
+  if (!now) return;
+  if (differ(*device.told, *now)) emit_changed(object_path(address), *device.told, *now);
   device.told = std::move(now);
 }
 
