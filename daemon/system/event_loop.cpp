@@ -1,6 +1,6 @@
 // The ready queue is a "defer" source that is switched on while something is ready. All timers are one
-// CLOCK_MONOTONIC source, set to the first of them: nearly all are dropped before they are due, and of a
-// thousand sources sd-event looks at some forty each time that one goes (two heaps).
+// CLOCK_MONOTONIC source, set to the first of them: nearly all are dropped before they are due, and sd-event
+// would take each out of two heaps.
 #include "system/event_loop.hpp"
 
 #include <signal.h>
