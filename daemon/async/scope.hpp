@@ -48,7 +48,7 @@ class Scope {
       std::list<std::coroutine_handle<>>::iterator at;
     };
   };
-  static Root drive(Scope&, Task<Unit> task) { co_await task; }
+  static Root drive(Scope& scope, Task<Unit> task);
 
   Executor& executor_;
   std::list<std::coroutine_handle<>> roots_;

@@ -124,7 +124,7 @@ class Side {
   // After the scene is set.
   void start(const std::string& main_conf = "[General]\nLingerSec=0\n") {
     if (!bluez.running()) bluez.start();
-    if (who == Who::ours) log_to_file();
+    if (who == Who::ours) use_memory();
     if (who == Who::ours && !world.start_daemon(programs_.daemon, main_conf))
       throw std::runtime_error("no READY=1: " + log());
     if (who == Who::relay)
@@ -195,15 +195,19 @@ class Side {
   std::unique_ptr<Worker> worker;
 
  private:
-  // Not to this process: it plays BlueZ, and would be woken for each line in the midst of a call.
-  void log_to_file() {
-    log_file_ = world.folders.runtime() + ".log";
+  // A service's /run is a tmpfs, and its log a socket: a disk that is written to makes neither wait. The log
+  // does not go to this process: it plays BlueZ, and would be woken for each line in the midst of a call.
+  void use_memory() {
+    memory_ = std::make_unique<TemporaryDirectory>("/dev/shm");
+    world.daemon_options.environment["RUNTIME_DIRECTORY"] = memory_->make_directory("run");
+    log_file_ = memory_->file("log");
     world.daemon_options.before_exec = [file = log_file_] {
       const int log = open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, S_IRUSR | S_IWUSR);
       return dup2(log, STDOUT_FILENO) >= 0 && dup2(log, STDERR_FILENO) >= 0;
     };
   }
   const Programs& programs_;
+  std::unique_ptr<TemporaryDirectory> memory_;
   std::string log_file_;
 };
 

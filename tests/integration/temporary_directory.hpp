@@ -12,8 +12,8 @@ namespace bleconnd::integration {
 
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "bleconnd-test-XXXXXX").string();
+  explicit TemporaryDirectory(const std::filesystem::path& where = std::filesystem::temp_directory_path()) {
+    std::string pattern = (where / "bleconnd-test-XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr)
       throw std::system_error(errno, std::generic_category(), "mkdtemp");
     path_ = pattern;
