@@ -349,16 +349,16 @@ Task<Unit> DeviceSession::drop_services() {
   co_return Unit{};
 }
 
-// Verifies the services of the link, keeps the cache up to date, and goes on with every Service Changed.
+// Verifies the services of the link, keeps the cache up to date, and goes on with every Service Changed. Its
+// frame stays as long as the link, and each wait in it takes room: what waits for less has a frame of its
+// own.
 Task<Unit> DeviceSession::follow_services() {
   const auto watch = link_->watch;
   Notice wake{radio_.executor};
   Notice::Forward device{watch->changed(), wake};
   Notice::Forward calls{changed_, wake};
   const Duration patience = terms_.attempt_timeout;
-  const auto quiet = radio_.now() + (watch->seen().gatt_whole ? Duration{kVerify} : Duration{kVerifyByRead});
-  while (!link_->verified && !services_are_waited_for() && radio_.now() < quiet)
-    co_await wake.until(quiet, unstoppable());
+  co_await until_services_are_wanted(wake);
   bool gone = false;  // all of them, after they had been there
   for (bool again = false;; again = true) {
     const auto look = co_await look_at_services(patience, again);
@@ -374,8 +374,23 @@ Task<Unit> DeviceSession::follow_services() {
     const auto due = link_->verified && !gone ? kNever : radio_.now() + kReadAgain;
     while (watch->seen().gatt_changes == look.changes && radio_.now() < due)
       co_await wake.until(due, unstoppable());
-    co_await sleep_until(radio_.executor, radio_.now() + kGattQuiet, unstoppable());
+    co_await until_gatt_is_quiet();
   }
+}
+
+// `wake`: the device's changes and the calls'.
+Task<Unit> DeviceSession::until_services_are_wanted(Notice& wake) {
+  const auto patience = link_->watch->seen().gatt_whole ? Duration{kVerify} : Duration{kVerifyByRead};
+  const auto quiet = radio_.now() + patience;
+  while (!link_->verified && !services_are_waited_for() && radio_.now() < quiet)
+    co_await wake.until(quiet, unstoppable());
+  co_return Unit{};
+}
+
+Task<Unit> DeviceSession::until_gatt_is_quiet() {
+  const auto quiet = radio_.now() + kGattQuiet;
+  co_await sleep_until(radio_.executor, quiet, unstoppable());
+  co_return Unit{};
 }
 
 // What was read goes with this frame; that of follow_services() stays as long as the link.

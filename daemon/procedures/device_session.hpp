@@ -174,6 +174,8 @@ class DeviceSession : private Progress {
   void keep_leases();
   Task<Unit> hold();
   Task<Unit> follow_services();
+  Task<Unit> until_services_are_wanted(Notice& wake);
+  Task<Unit> until_gatt_is_quiet();
   void services_as_linked();
   bool services_are_waited_for() const;
   Task<ServicesLook> look_at_services(Duration patience, bool again);
