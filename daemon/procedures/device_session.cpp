@@ -393,7 +393,7 @@ Task<Unit> DeviceSession::until_gatt_is_quiet() {
   co_return Unit{};
 }
 
-// What was read goes with this frame; that of follow_services() stays as long as the link.
+// What was read goes with this frame.
 Task<DeviceSession::ServicesLook> DeviceSession::look_at_services(Duration patience, bool again) {
   const auto watch = link_->watch;
   auto read = co_await read_services(radio_, *watch, link_->route, patience, again, unstoppable());
